@@ -1,0 +1,197 @@
+"""Milliseconds since boot that wrap, and wall time that may be unsure: two floors and a quality.
+
+The `trusted` floor comes from an authenticated welcome and from our own running time; the `tentative` one from the
+issued-at of verified tokens. The clock shows the higher of the two, running on. A welcome may lower it, never below
+`trusted`. On quality *floor* nobody has told the time since boot: the clock is only a lower bound, and the driver
+counts limits in powered seconds as well. Seconds are counted from 2020 (small integers on the chip until 2054);
+the wire carries Unix seconds. Nothing here reads flash: `driver` stores the floors and hands them back at boot.
+"""
+
+from weldgate_protocol._compat import const
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class TicksSource(Protocol):
+        """Whatever counts milliseconds: `time` on the chip, a stand-in in tests and in the simulator."""
+
+        def ticks_ms(self) -> int:
+            """Return milliseconds modulo 2^30."""
+            ...
+
+
+TICKS_MASK = const(0x3FFFFFFF)  # MicroPython: ticks_ms wraps at 2^30
+_TICKS_HALF = const(0x20000000)
+
+EPOCH_2020_S = const(1577836800)  # Unix seconds of 2020-01-01T00:00:00Z
+MAX_S = const(0x3FFFFFFF)  # seconds from 2020 that stay a small integer, January 2054
+
+FLOOR = const(0)  # time quality on the wire (SPEC, header bits 1-0)
+HELD = const(1)
+SYNCED = const(2)
+
+SYNC_HOLDS_S = const(86400)  # a crystal of 50 ppm drifts 4 s in a day: after it the time is held, no longer synced
+KEEP_EVERY_S = const(600)  # DESIGN 3.6: the trusted floor is kept every 10 min
+MARGIN_S = const(60)  # kept below the running clock, since the crystal may run fast and links delay a welcome
+AHEAD_MAX_S = const(600)  # DESIGN 3.6: issued-at further ahead is refused on a held or synced clock
+TENTATIVE_STEP_S = const(400 * 86400)  # DESIGN 3.6: one token moves an unsynced clock so far at most
+
+
+def ticks_diff(later: int, earlier: int) -> int:
+    """Return `later - earlier` in milliseconds for ticks that wrap, between -2^29 and 2^29 - 1.
+
+    Args:
+        later: ticks, 0 to 2^30 - 1.
+        earlier: ticks, 0 to 2^30 - 1.
+
+    Returns:
+        The signed difference. Every intermediate value is a small integer on 32 bits, so nothing is allocated.
+    """
+    difference = (later - earlier) & TICKS_MASK
+    if difference >= _TICKS_HALF:
+        return difference - _TICKS_HALF - _TICKS_HALF
+    return difference
+
+
+def ticks_add(ticks: int, delta_ms: int) -> int:
+    """Return ticks moved by `delta_ms`, wrapped at 2^30."""
+    return (ticks + delta_ms) & TICKS_MASK
+
+
+def from_unix(unix_s: int) -> int:
+    """Return seconds from 2020, held within 0 and `MAX_S`."""
+    return min(max(unix_s - EPOCH_2020_S, 0), MAX_S)
+
+
+def to_unix(seconds: int) -> int:
+    """Return Unix seconds of seconds from 2020."""
+    return seconds + EPOCH_2020_S
+
+
+class Clock:
+    """Running time, wall time with its quality, and the two floors."""
+
+    def __init__(self, source: "TicksSource") -> None:
+        self._source = source
+        self._last = source.ticks_ms()
+        self.uptime_s = 0
+        self._rest_ms = 0  # of the running second
+        self._now_s = 0
+        self.trusted_s = 0  # floors, seconds from 2020
+        self.tentative_s = 0
+        self._since_sync_s = -1  # powered seconds since a time was taken; -1: never since boot
+        self._unkept_s = 0  # powered seconds that the trusted floor does not hold yet, while nobody told the time
+
+    def ticks_ms(self) -> int:
+        """Return milliseconds modulo 2^30."""
+        return self._source.ticks_ms()
+
+    def load(self, trusted_s: int, tentative_s: int) -> None:
+        """Begin at the floors that flash kept (seconds from 2020)."""
+        self.trusted_s = trusted_s
+        self.tentative_s = max(tentative_s, trusted_s)
+        self._now_s = self.tentative_s
+
+    def advance(self) -> int:
+        """Take in the ticks that have passed and return them in milliseconds, 0 or more.
+
+        Must be called more often than every six days; the driver calls it every 10 ms.
+        """
+        ticks = self._source.ticks_ms()
+        passed_ms = ticks_diff(ticks, self._last)
+        if passed_ms <= 0:
+            return 0
+        self._last = ticks
+        total_ms = self._rest_ms + passed_ms
+        if total_ms >= 1000:
+            seconds = total_ms // 1000
+            total_ms -= seconds * 1000
+            self.uptime_s += seconds
+            self._now_s = min(self._now_s + seconds, MAX_S)
+            if self._since_sync_s >= 0:
+                self._since_sync_s += seconds
+            else:
+                self._unkept_s += seconds
+        self._rest_ms = total_ms
+        return passed_ms
+
+    @property
+    def now_s(self) -> int:
+        """The wall time in seconds from 2020: right, or a lower bound, as `quality` says."""
+        return self._now_s
+
+    @property
+    def now_ms(self) -> int:
+        """The milliseconds of the running second, 0 to 999."""
+        return self._rest_ms
+
+    @property
+    def quality(self) -> int:
+        """FLOOR, HELD or SYNCED."""
+        if self._since_sync_s < 0:
+            return FLOOR
+        return SYNCED if self._since_sync_s <= SYNC_HOLDS_S else HELD
+
+    def offer(self, unix_s: int, ms: int, quality: int) -> bool:
+        """Take the time of an authenticated welcome; it may lower the clock, never below the trusted floor.
+
+        Args:
+            unix_s: Unix seconds.
+            ms: 0 to 999.
+            quality: the sender's own; FLOOR is not taken, it is unsure itself.
+
+        Returns:
+            Whether it was taken. A time below the trusted floor lowers the clock to that floor, but is not believed.
+        """
+        if quality == FLOOR:
+            return False
+        offered_s = from_unix(unix_s)
+        if offered_s < self.trusted_s:
+            self._now_s = self.trusted_s
+            self.tentative_s = self.trusted_s
+            return False
+        self._now_s = offered_s
+        self._rest_ms = ms
+        self._since_sync_s = 0
+        self.tentative_s = offered_s
+        self.trusted_s = max(self.trusted_s, offered_s - MARGIN_S)
+        return True
+
+    def keep(self) -> bool:
+        """Raise the trusted floor to our own running time when 10 min have passed; True if it should be stored.
+
+        Only a clock that was told the time since boot raises it to its running time; an unsynced one may stand on
+        a token's word, so there the floor grows by the powered seconds alone.
+        """
+        if self._since_sync_s < 0:
+            if self._unkept_s < KEEP_EVERY_S:
+                return False
+            self.trusted_s += self._unkept_s
+            self._unkept_s = 0
+            return True
+        floor_s = self._now_s - MARGIN_S
+        if floor_s < self.trusted_s + KEEP_EVERY_S:
+            return False
+        self.trusted_s = floor_s
+        return True
+
+    def token_issued(self, issued_s: int, key_set_end_s: int) -> bool:
+        """Raise the tentative floor by a verified token's issued-at; only an unsynced clock moves.
+
+        Args:
+            issued_s: issued-at, seconds from 2020.
+            key_set_end_s: when the last key of the key set ends, seconds from 2020; the clock never passes it.
+
+        Returns:
+            Whether the token's issued-at is believable now; False refuses the token.
+        """
+        if self._since_sync_s >= 0:
+            return issued_s <= self._now_s + AHEAD_MAX_S
+        if issued_s <= self._now_s:
+            return True
+        if issued_s > self._now_s + TENTATIVE_STEP_S or issued_s > key_set_end_s:
+            return False
+        self._now_s = issued_s
+        self.tentative_s = issued_s
+        return True
