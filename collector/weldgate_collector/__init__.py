@@ -1,1 +1,33 @@
+"""The collector: takes chips' frames, keeps them, forwards them, and loses nothing it acknowledged.
+
+This module is its public door; everything else in the package is private to it.
+"""
+
+from .chips import Chip, Chips, add_chips, list_chips, read_chips, read_key, remove_chips, write_secret
+from .config import Config, load_config, parse_config
+from .errors import ChipsError, CollectorConfigError, CollectorError, KeyFileError, OrderError, StoreError
+from .store import Reader, Record
+
+__all__ = [
+    "Chip",
+    "Chips",
+    "ChipsError",
+    "CollectorConfigError",
+    "CollectorError",
+    "Config",
+    "KeyFileError",
+    "OrderError",
+    "Reader",
+    "Record",
+    "StoreError",
+    "add_chips",
+    "list_chips",
+    "load_config",
+    "parse_config",
+    "read_chips",
+    "read_key",
+    "remove_chips",
+    "write_secret",
+]
+
 __version__ = "0.1.0"

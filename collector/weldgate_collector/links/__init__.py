@@ -1,1 +1,1 @@
-
+"""Ways in which a chip's bytes reach the collector, behind one interface."""

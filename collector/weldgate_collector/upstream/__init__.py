@@ -1,1 +1,1 @@
-
+"""Ways in which committed records leave the collector, behind one interface."""

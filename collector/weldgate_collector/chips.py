@@ -1,0 +1,250 @@
+"""Known chips and their keys: one file of JSON lines, mode 0600, read by the collector and written by the tools.
+
+A line is ``{"device": "<decimal>", "generation": 1, "up": "<64 hex>", "down": "<64 hex>"}``: the two keys the issuer
+gives the collector in charge (DESIGN §2.3), never the seal's. A file that others may read is refused. Keys reach
+neither a message, a log nor a ``repr``. Writers hold a lock and replace the file whole, so that a reader always sees
+an old or a new one.
+"""
+
+import fcntl
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from weldgate_protocol.keys import KEY_BYTES, ChipKeys
+from weldgate_protocol.reasons import TOOL_BAD_INPUT, TOOL_NOT_FOUND, TOOL_PERMISSIONS
+
+from .errors import ChipsError, KeyFileError
+
+__all__ = ["Chip", "Chips", "add_chips", "list_chips", "read_chips", "read_key", "remove_chips", "write_secret"]
+
+DEVICE_MAX = (1 << 63) - 1  # DESIGN §2: device < 2^63, so that SQLite and JSON carry it unharmed
+
+
+class Chip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One known chip. ``device`` is the decimal text of its number."""
+
+    device: str
+    generation: int
+    up: str
+    down: str
+    previous_up: str = ""  # K_up of the generation before, for frames spooled under it
+
+    def __repr__(self) -> str:
+        return f"Chip(device={self.device!r}, generation={self.generation})"
+
+
+class Chips:
+    """The known chips in memory, looked up by their 8 bytes; ``reload`` follows the file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[bytes, tuple[int, bytes, bytes, bytes]] = {}
+        self._stamp: tuple[int, int, int] = (0, 0, 0)
+        self.reload()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def reload(self) -> bool:
+        """Read the file again if it changed; a wrong file leaves what is known as it was.
+
+        Returns:
+            True when the known chips were replaced.
+
+        Raises:
+            ChipsError: the file is wrong.
+            KeyFileError: the file is missing or readable by others.
+        """
+        stamp = _stamp(self._path)
+        if stamp == self._stamp:
+            return False
+        known: dict[bytes, tuple[int, bytes, bytes, bytes]] = {}
+        for chip in read_chips(self._path):
+            device = int(chip.device).to_bytes(8, "big")
+            up, down, previous_up = (bytes.fromhex(text) for text in (chip.up, chip.down, chip.previous_up))
+            known[device] = (chip.generation, up, down, previous_up)
+        self._known = known
+        self._stamp = stamp
+        return True
+
+    def lookup(self, device: bytes) -> ChipKeys | None:
+        """Return the keys of a chip, or None for one that isn't known.
+
+        Args:
+            device: 8 bytes, big-endian.
+        """
+        found = self._known.get(device)
+        return None if found is None else ChipKeys(*found)
+
+
+def read_chips(path: Path) -> Iterator[Chip]:
+    """Yield the chips of a file, each checked.
+
+    Args:
+        path: the file, JSON lines, mode 0600.
+
+    Raises:
+        KeyFileError: the file is missing or readable by others.
+        ChipsError: a line that isn't a chip, or a chip that is there twice.
+    """
+    decoder = msgspec.json.Decoder(Chip)
+    seen: set[str] = set()
+    for number, line in enumerate(_read_secret(path).splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            chip = decoder.decode(line)
+        except (msgspec.MsgspecError, ValueError) as error:
+            # The decoder's message names the field and its type, never the value.
+            raise ChipsError(TOOL_BAD_INPUT, f"{path}: line {number}: {error}") from None
+        _check(chip, f"{path}: line {number}")
+        if chip.device in seen:
+            raise ChipsError(TOOL_BAD_INPUT, f"{path}: line {number}: chip {chip.device} is there twice")
+        seen.add(chip.device)
+        yield chip
+
+
+def list_chips(path: Path) -> list[tuple[str, int]]:
+    """Return (device as decimal text, key generation) of each known chip, by device.
+
+    Raises:
+        KeyFileError: the file is readable by others.
+        ChipsError: the file is wrong.
+    """
+    if not path.exists():
+        return []
+    return [(chip.device, chip.generation) for chip in sorted(read_chips(path), key=lambda chip: int(chip.device))]
+
+
+def add_chips(path: Path, chips: Iterable[Chip]) -> int:
+    """Add chips, replacing those already known; make the file when it isn't there.
+
+    Args:
+        path: the file.
+        chips: what to add; also the way to import another such file: ``add_chips(path, read_chips(other))``.
+
+    Returns:
+        How many were added or replaced.
+
+    Raises:
+        ChipsError: a chip is malformed; the file stays as it was.
+        KeyFileError: the file is readable by others.
+    """
+    with _locked(path):
+        known = {chip.device: chip for chip in read_chips(path)} if path.exists() else {}
+        count = 0
+        for chip in chips:
+            _check(chip, f"chip {count + 1}")
+            known[chip.device] = chip
+            count += 1
+        _write(path, known)
+    return count
+
+
+def remove_chips(path: Path, devices: Iterable[str]) -> int:
+    """Remove chips by their decimal text; unknown ones count as nothing.
+
+    Returns:
+        How many were removed.
+    """
+    with _locked(path):
+        known = {chip.device: chip for chip in read_chips(path)} if path.exists() else {}
+        count = sum(known.pop(device, None) is not None for device in devices)
+        if count:
+            _write(path, known)
+    return count
+
+
+def read_key(path: Path) -> bytes:
+    """Return the 32 bytes of a key file: 64 hex digits, mode 0600.
+
+    Raises:
+        KeyFileError: missing, readable by others, or not 32 bytes in hex.
+    """
+    text = _read_secret(path).strip()
+    try:
+        key = bytes.fromhex(text.decode("ascii"))
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise KeyFileError(TOOL_BAD_INPUT, f"{path}: not a key: {len(text)} characters, 64 hex digits are allowed")
+    return key
+
+
+def write_secret(path: Path, data: bytes) -> None:
+    """Write a file of mode 0600 whole: beside it, flushed to disk, then renamed over it."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp makes it 0600
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _check(chip: Chip, where: str) -> None:
+    if not re.fullmatch(r"0|[1-9][0-9]{0,18}", chip.device):
+        raise ChipsError(TOOL_BAD_INPUT, f"{where}: device is not a plain decimal number")
+    if int(chip.device) > DEVICE_MAX:
+        raise ChipsError(TOOL_BAD_INPUT, f"{where}: device {chip.device}, at most {DEVICE_MAX}")
+    if not 0 <= chip.generation <= 0xFFFFFFFF:
+        raise ChipsError(TOOL_BAD_INPUT, f"{where}: generation {chip.generation}, 0 to 4294967295 are allowed")
+    for name, text in (("up", chip.up), ("down", chip.down), ("previous_up", chip.previous_up)):
+        if name == "previous_up" and not text:
+            continue
+        try:
+            size = len(bytes.fromhex(text))
+        except ValueError:
+            size = -1
+        if size != KEY_BYTES or len(text) != 2 * KEY_BYTES:
+            raise ChipsError(TOOL_BAD_INPUT, f"{where}: `{name}` is not a key of 64 hex digits")
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise KeyFileError(TOOL_NOT_FOUND, f"{path}: can't be read: {error.strerror}") from error
+    return (status.st_mtime_ns, status.st_ino, status.st_size)
+
+
+def _read_secret(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode & 0o777
+            if mode & 0o077:
+                raise KeyFileError(TOOL_PERMISSIONS, f"{path}: mode {mode:04o}, at most 0600; run: chmod 600 {path}")
+            return file.read()
+    except OSError as error:
+        raise KeyFileError(TOOL_NOT_FOUND, f"{path}: can't be read: {error.strerror}") from error
+
+
+def _write(path: Path, known: dict[str, Chip]) -> None:
+    encode = msgspec.json.encode
+    write_secret(path, b"".join(encode(chip) + b"\n" for chip in known.values()))
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the writers' lock, a file beside the chips' own (which is replaced, so can't be locked itself)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,234 @@
+"""The collector's configuration: TOML in, one immutable ``Config`` out.
+
+Decides which keys exist, their types, ranges and defaults. Opens no socket and no database; relative paths count from
+the configuration file's folder. Every error names the file, the line and the key, so that it can be mended without a
+manual.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from weldgate_protocol.reasons import TOOL_CONFIG
+
+from .errors import CollectorConfigError
+
+__all__ = [
+    "CollectorSection",
+    "Config",
+    "ControlSection",
+    "LogSection",
+    "MetricsSection",
+    "StoreSection",
+    "TcpSection",
+    "UpstreamSection",
+    "load_config",
+    "parse_config",
+]
+
+_Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+_Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$")]  # goes into MQTT topics and file names as it is
+_Host = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of the file; an unknown key in it is an error, since it is most often a misspelt one."""
+
+
+class CollectorSection(_Section, frozen=True):
+    """Who this collector is and where its files are."""
+
+    name: _Name
+    data_dir: str = "data"
+    chips_file: str = "chips.jsonl"
+    key_file: str = "collector.key"
+
+
+class TcpSection(_Section, frozen=True):
+    """The TCP link. Port 0 takes a free one, which the log names."""
+
+    # Chips come from the site's network, and security holds on plain TCP (DESIGN §2.13).
+    host: _Host = "0.0.0.0"  # noqa: S104
+    port: _Port = 7460
+    max_connections: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 15_000
+    max_unauthenticated: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 4_000
+    hello_timeout_s: Annotated[float, msgspec.Meta(gt=0, le=600)] = 10.0
+    idle_timeout_s: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 120.0
+    throttle_s: Annotated[float, msgspec.Meta(ge=0, le=3_600)] = 30.0
+
+
+class StoreSection(_Section, frozen=True):
+    """How commits are batched; a commit happens when a batch is full or ``commit_ms`` old."""
+
+    commit_ms: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 10
+    batch_rows: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 4_000
+    backlog_rows: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = 40_000
+
+
+class UpstreamSection(_Section, frozen=True):
+    """One upstream. ``kind = "mqtt"``: numbered packs with receipts (DESIGN §2.12)."""
+
+    name: _Name
+    kind: Annotated[str, msgspec.Meta(pattern=r"^mqtt$")] = "mqtt"
+    host: _Host = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 1883
+    client_id: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    username: str = ""
+    password_file: str = ""
+    tls_ca_file: str = ""
+    pack_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 100
+    window_packs: Annotated[int, msgspec.Meta(ge=1, le=256)] = 16
+    receipt_timeout_s: Annotated[float, msgspec.Meta(gt=0, le=600)] = 5.0
+    backoff_max_s: Annotated[float, msgspec.Meta(gt=0, le=3_600)] = 30.0
+
+
+class MetricsSection(_Section, frozen=True):
+    """``/metrics`` and ``/healthz``; absent means no port is opened."""
+
+    host: _Host = "127.0.0.1"
+    port: _Port = 9464
+
+
+class LogSection(_Section, frozen=True):
+    """Structured logs on standard error."""
+
+    level: Annotated[str, msgspec.Meta(pattern=r"^(debug|info|warning|error)$")] = "info"
+    format: Annotated[str, msgspec.Meta(pattern=r"^(json|console)$")] = "json"
+
+
+class ControlSection(_Section, frozen=True):
+    """The operator's local socket, mode 0600; empty = ``control.sock`` in ``data_dir``."""
+
+    socket: str = ""
+
+
+class Config(_Section, frozen=True):
+    """The whole file, with ``folder`` = where relative paths start."""
+
+    collector: CollectorSection
+    tcp: TcpSection | None = None
+    store: StoreSection = StoreSection()
+    upstream: Annotated[tuple[UpstreamSection, ...], msgspec.Meta(max_length=8)] = ()
+    metrics: MetricsSection | None = None
+    log: LogSection = LogSection()
+    control: ControlSection = ControlSection()
+    folder: str = ""  # set by load_config; refused in the file
+
+    def path(self, name: str) -> Path:
+        """Return ``name`` as a path, relative ones counted from the configuration file's folder."""
+        return Path(self.folder, name)
+
+    @property
+    def data_dir(self) -> Path:
+        """Where the database lives."""
+        return self.path(self.collector.data_dir)
+
+    @property
+    def chips_file(self) -> Path:
+        """The file of known chips and their keys."""
+        return self.path(self.collector.chips_file)
+
+    @property
+    def key_file(self) -> Path:
+        """The key shared with the platform, for packs, receipts and orders."""
+        return self.path(self.collector.key_file)
+
+    @property
+    def control_socket(self) -> Path:
+        """The operator's local socket."""
+        return self.path(self.control.socket) if self.control.socket else self.data_dir / "control.sock"
+
+
+def load_config(path: str | Path) -> Config:
+    """Read and check a configuration file.
+
+    Args:
+        path: the TOML file.
+
+    Returns:
+        The checked configuration.
+
+    Raises:
+        CollectorConfigError: the file can't be read, or is wrong; the message names line and key.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CollectorConfigError(TOOL_CONFIG, f"{path}: can't be read: {error}") from error
+    return parse_config(text, source=str(path), folder=path.absolute().parent)
+
+
+def parse_config(text: str, source: str = "configuration", folder: str | Path = "") -> Config:
+    """Check a configuration's text.
+
+    Args:
+        text: TOML.
+        source: the name errors give it.
+        folder: where relative paths start.
+
+    Returns:
+        The checked configuration.
+
+    Raises:
+        CollectorConfigError: not TOML, an unknown or missing key, a value of the wrong type or out of range.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise CollectorConfigError(TOOL_CONFIG, f"{source}: not TOML: {error}") from error
+    if "folder" in data:
+        raise CollectorConfigError(TOOL_CONFIG, f"{source}: line {_line_of(text, 'folder')}: unknown key `folder`")
+    try:
+        config = msgspec.convert(data, Config)
+    except msgspec.ValidationError as error:
+        raise CollectorConfigError(TOOL_CONFIG, f"{source}: {_explain(text, str(error))}") from error
+    names = [upstream.name for upstream in config.upstream]
+    for position, name in enumerate(names):
+        if name in names[:position]:
+            line = _line_of(text, f"upstream[{position}].name")
+            raise CollectorConfigError(
+                TOOL_CONFIG, f"{source}: line {line}: key `upstream[{position}].name`: `{name}` is there twice"
+            )
+    return msgspec.structs.replace(config, folder=str(folder))
+
+
+def _explain(text: str, message: str) -> str:
+    """Turn msgspec's message and ``$.table.key`` path into one with line and key."""
+    what, _, where = message.partition(" - at `")
+    path = where.rstrip("`").lstrip("$").lstrip(".")
+    field = re.search(r"(unknown|missing required) field `([^`]+)`", what)
+    if field:
+        parent, path = path, f"{path}.{field[2]}" if path else field[2]
+        if field[1] == "unknown":
+            return f"line {_line_of(text, path)}: unknown key `{path}`"
+        return f"line {_line_of(text, parent) if parent else 1}: key `{path}` is missing"
+    return f"line {_line_of(text, path)}: key `{path}`: {what[:1].lower()}{what[1:]}"
+
+
+def _line_of(text: str, path: str) -> int:
+    """Return the 1-based line that sets ``path`` (``table.key``, ``array[1].key``), or its table's, or 1."""
+    found = 1
+    depth = -1
+    table = ""
+    counts: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        header = re.match(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]", line)
+        key = re.match(r"""\s*([A-Za-z0-9_."'-]+)\s*=""", line)
+        if header:
+            table = header[2].replace('"', "").replace(" ", "")
+            if header[1] == "[[":
+                counts[table] = counts.get(table, -1) + 1
+                table = f"{table}[{counts[table]}]"
+            here = table
+        elif key:
+            name = key[1].replace('"', "").replace("'", "")
+            here = f"{table}.{name}" if table else name
+        else:
+            continue
+        if (path == here or re.match(rf"{re.escape(here)}[.\[]", path)) and len(here) > depth:
+            found, depth = number, len(here)
+    return found

@@ -1,0 +1,178 @@
+"""The store's schema: one SQLite file, opened through ``connect``, brought up to date by ordered migrations.
+
+``records`` is the only table that the hot path writes: its ``idx`` is contiguous from 1 and, with the store id, the
+identity of the collector's own records. It has no other index on purpose: a device-leading one costs two thirds of
+the rate once the table is large (FACTS, SQLite). ``frames`` and ``own_records`` are views for people who open the
+file with ``sqlite3``.
+
+A migration is appended, never edited; each runs in one transaction with its mark (``PRAGMA user_version``), so that a
+cut in the middle leaves the version before it. A file of a newer version is refused, never touched.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from weldgate_protocol.reasons import TOOL_STORE, TOOL_STORE_DAMAGED
+
+from ..errors import StoreError
+
+__all__ = [
+    "CONFLICT",
+    "FRAME",
+    "GAP",
+    "MIGRATIONS",
+    "OPERATOR",
+    "OWN",
+    "PRESENCE",
+    "Connect",
+    "connect",
+    "open_store",
+]
+
+Connect = Callable[[str], sqlite3.Connection]
+
+# records.kind, the same numbers as a pack's items
+FRAME = 1
+OWN = 2
+
+# records.type of the collector's own, key 1 of their CBOR map
+GAP = 1
+CONFLICT = 2
+PRESENCE = 3
+OPERATOR = 4
+
+
+def _u32(offset: int) -> str:
+    """Return SQL that reads a big-endian u32 of ``raw`` at a 1-based offset; SQLite has no function for it."""
+    digits = (f"(instr('0123456789ABCDEF', substr(hex(substr(raw, {offset}, 4)), {n}, 1)) - 1)" for n in range(1, 9))
+    return " + ".join(f"{digit} * {16 ** (8 - n)}" for n, digit in enumerate(digits, 1))
+
+
+_FIRST = f"""
+CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+INSERT INTO meta VALUES ('store_id', randomblob(16));
+CREATE TABLE records (
+    idx INTEGER PRIMARY KEY,       -- contiguous from 1
+    received_ms INTEGER NOT NULL,  -- Unix, when the collector had it
+    kind INTEGER NOT NULL,         -- 1 frame, 2 the collector's own record
+    device INTEGER NOT NULL,       -- < 2^63
+    epoch INTEGER NOT NULL,        -- u32
+    seq INTEGER NOT NULL,          -- frame: its own; gap: the last one declared; conflict: the disputed one; else 0
+    type INTEGER NOT NULL,         -- frame: message type; own: 1 gap, 2 conflict, 3 presence, 4 operator
+    raw BLOB NOT NULL              -- frame: header, payload and tag; own: CBOR map
+);
+CREATE TABLE packs (
+    upstream TEXT NOT NULL, n INTEGER NOT NULL,
+    first INTEGER NOT NULL, last INTEGER NOT NULL,  -- records.idx, both included
+    digest BLOB NOT NULL,                           -- SHA-256 of the whole pack
+    PRIMARY KEY (upstream, n)
+) WITHOUT ROWID;
+CREATE TABLE cursors (
+    upstream TEXT PRIMARY KEY, through INTEGER NOT NULL, boot BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE orders (
+    id BLOB NOT NULL, device INTEGER NOT NULL,
+    type INTEGER NOT NULL, object BLOB NOT NULL, origin TEXT NOT NULL,
+    created_s INTEGER NOT NULL, expires_s INTEGER NOT NULL,
+    state INTEGER NOT NULL,        -- 1 waiting, 2 sent, 3 applied, 4 refused, 5 expired
+    reason INTEGER NOT NULL, changed_s INTEGER NOT NULL,
+    PRIMARY KEY (id, device)
+) WITHOUT ROWID;
+CREATE VIEW frames AS SELECT
+    idx, received_ms, device, printf('%08x', epoch) AS epoch, seq, printf('%02x', type) AS type,
+    {_u32(19)} AS time_s,
+    datetime({_u32(19)}, 'unixepoch') AS time,
+    CASE (instr('0123456789ABCDEF', substr(hex(substr(raw, 1, 1)), 2, 1)) - 1) & 3
+        WHEN 0 THEN 'floor' WHEN 1 THEN 'held' WHEN 2 THEN 'synced' END AS quality,
+    length(raw) - 34 AS length, substr(raw, 27, length(raw) - 34) AS payload, substr(raw, -8) AS tag, raw
+FROM records WHERE kind = 1;
+CREATE VIEW own_records AS SELECT
+    idx, received_ms, device, printf('%08x', epoch) AS epoch, seq,
+    CASE type WHEN 1 THEN 'gap' WHEN 2 THEN 'conflict' WHEN 3 THEN 'presence' WHEN 4 THEN 'operator' ELSE type END
+        AS type, raw
+FROM records WHERE kind = 2;
+"""  # noqa: S608 - only our own offsets are put into it
+
+MIGRATIONS: tuple[str, ...] = (_FIRST,)
+
+_CHECKPOINT_PAGES = (
+    4_000  # 16 MB of WAL: fewer, larger checkpoints (FACTS: twice the rate of SQLite's default of 1,000)
+)
+
+
+def connect(path: str, factory: type[sqlite3.Connection] = sqlite3.Connection) -> sqlite3.Connection:
+    """Open the store: the one seam through which every connection to it goes.
+
+    Args:
+        path: the database file.
+        factory: the class of connection, for a seam that watches or fails it.
+
+    Returns:
+        A connection in WAL mode with ``synchronous=FULL``, transactions by hand, usable from one thread at a time.
+    """
+    connection = sqlite3.connect(
+        path, timeout=20.0, isolation_level=None, check_same_thread=False, factory=factory, cached_statements=64
+    )
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_store(path: Path, open_connection: Connect = connect) -> sqlite3.Connection:
+    """Open a database through the seam and bring it to the newest schema.
+
+    Args:
+        path: the database file; made when it isn't there.
+        open_connection: the ``connect`` seam.
+
+    Raises:
+        StoreError: the file is of a newer version than this program, or no database of ours.
+        sqlite3.OperationalError: this machine can't open it now (disk full, locked, I/O error).
+    """
+    try:
+        connection = open_connection(str(path))
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError as error:
+        raise StoreError(TOOL_STORE_DAMAGED, f"{path}: {error}; set it aside or restore a backup") from error
+    try:
+        _migrate(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Run the migrations that are missing, one transaction each."""
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(MIGRATIONS):
+        raise StoreError(TOOL_STORE, f"{path}: schema {version}, at most {len(MIGRATIONS)}: a newer weldgate made it")
+    for number in range(version, len(MIGRATIONS)):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in _statements(MIGRATIONS[number]):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version={number + 1}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+
+
+def _statements(script: str) -> list[str]:
+    """Split a script into statements; ``executescript`` would commit first, and so break the one transaction."""
+    statements: list[str] = []
+    held = ""
+    for line in script.splitlines(keepends=True):
+        held += line
+        if sqlite3.complete_statement(held):
+            statements.append(held.strip())
+            held = ""
+    return statements

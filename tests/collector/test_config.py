@@ -1,0 +1,92 @@
+"""Configuration: what is accepted, and errors that name key and line."""
+
+from pathlib import Path
+
+import pytest
+
+from weldgate_collector.config import load_config, parse_config
+from weldgate_collector.errors import CollectorConfigError
+
+GOOD = """
+[collector]
+name = "yuzhou-1"
+
+[tcp]
+port = 7460
+
+[[upstream]]
+name = "platform"
+port = 1883
+
+[[upstream]]
+name = "province"
+window_packs = 4
+"""
+
+
+def test_good_configuration_is_read_with_defaults() -> None:
+    """What the file leaves out has its default, what it says is taken."""
+    config = parse_config(GOOD)
+
+    assert config.collector.name == "yuzhou-1"
+    assert config.tcp is not None
+    assert config.tcp.hello_timeout_s == 10.0
+    assert [upstream.name for upstream in config.upstream] == ["platform", "province"]
+    assert config.upstream[1].window_packs == 4
+    assert config.metrics is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "key"),
+    [
+        ("port = 7460", "prot = 7460", 6, "tcp.prot"),
+        ("port = 7460", 'port = "x"', 6, "tcp.port"),
+        ("port = 7460", "port = 70000", 6, "tcp.port"),
+        ('name = "yuzhou-1"', 'name = "a/b"', 3, "collector.name"),
+        ('name = "yuzhou-1"', "", 2, "collector.name"),
+        ("window_packs = 4", "window_packs = 0", 14, "upstream[1].window_packs"),
+        ('name = "province"', 'name = "platform"', 13, "upstream[1].name"),
+        ("[tcp]", "[tpc]", 5, "tpc"),
+    ],
+)
+def test_error_names_key_and_line(old: str, new: str, line: int, key: str) -> None:
+    """A wrong value, an unknown key and a missing one are each told with their place."""
+    with pytest.raises(CollectorConfigError) as caught:
+        parse_config(GOOD.replace(old, new, 1), source="site.toml")
+
+    assert f"site.toml: line {line}:" in str(caught.value)
+    assert f"`{key}`" in str(caught.value)
+
+
+def test_not_toml_names_the_line() -> None:
+    """A syntax error names its line."""
+    with pytest.raises(CollectorConfigError, match="line 2"):
+        parse_config('[collector]\nname "x"\n')
+
+
+def test_missing_section_is_told() -> None:
+    """An empty file says which table is missing."""
+    with pytest.raises(CollectorConfigError, match="`collector` is missing"):
+        parse_config("")
+
+
+def test_folder_is_no_key_of_the_file() -> None:
+    """The program's own field can't be set from the file."""
+    with pytest.raises(CollectorConfigError, match="unknown key `folder`"):
+        parse_config('folder = "/"\n' + GOOD)
+
+
+def test_relative_paths_count_from_the_file(tmp_path: Path) -> None:
+    """A configuration can be moved together with its data."""
+    (tmp_path / "site.toml").write_text(GOOD, encoding="utf-8")
+
+    config = load_config(tmp_path / "site.toml")
+
+    assert config.data_dir == tmp_path / "data"
+    assert config.control_socket == tmp_path / "data" / "control.sock"
+
+
+def test_unreadable_file_is_a_configuration_error(tmp_path: Path) -> None:
+    """A missing file is told by name."""
+    with pytest.raises(CollectorConfigError, match=r"nowhere\.toml"):
+        load_config(tmp_path / "nowhere.toml")

@@ -1,0 +1,300 @@
+"""The store: D2, contiguous rows, failing disks, migrations, and the views for people."""
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from weldgate_collector.errors import StoreError
+from weldgate_collector.store import Reader, Row, Writer, connect, schema
+
+DEVICE = (1 << 63) - 1
+RAW = b"\x2a\x45" + DEVICE.to_bytes(8, "big") + b"\xa0\x00\x00\x01" + b"\x00\x00\x00\x07"
+RAW += (1764000000).to_bytes(4, "big") + b"\x01\xf4" + b"\x00\x03" + b"\xa1\x01\x02" + b"T" * 8
+
+
+def row(seq: int, raw: bytes = RAW) -> Row:
+    """Return a frame's row."""
+    return (1764000000123, 1, DEVICE, 0xA0000001, seq, 0x45, raw)
+
+
+class Commits:
+    """Remembers what was reported as durable, and lets a test wait for it."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+        self._changed = threading.Condition()
+
+    def __call__(self, index: int) -> None:
+        with self._changed:
+            self.seen.append(index)
+            self._changed.notify_all()
+
+    def wait(self, index: int) -> None:
+        """Wait until ``index`` was reported."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: bool(self.seen) and self.seen[-1] >= index, 20)
+
+
+class Recording:
+    """The ``connect`` seam with a record of every statement, and failures on demand."""
+
+    def __init__(self) -> None:
+        self.statements: list[str] = []
+        self.fail: Callable[[str], None] = lambda _statement: None
+
+    def __call__(self, path: str) -> sqlite3.Connection:
+        recorder = self
+
+        class Connection(sqlite3.Connection):
+            def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
+                recorder.fail(sql)
+                cursor = super().execute(sql, *args)
+                recorder.statements.append(sql)
+                return cursor
+
+            def executemany(self, sql: str, *args: Any) -> sqlite3.Cursor:
+                recorder.fail(sql)
+                cursor = super().executemany(sql, *args)
+                recorder.statements.append(sql)
+                return cursor
+
+        return connect(path, Connection)
+
+
+def full() -> sqlite3.OperationalError:
+    """Return the error of a full disk."""
+    error = sqlite3.OperationalError("database or disk is full")
+    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+    return error
+
+
+def test_d2_ack_follows_full_commit(tmp_path: Path) -> None:
+    """D2: nothing is reported durable before a COMMIT under synchronous=FULL in WAL has returned."""
+    seam = Recording()
+    at_report: list[list[str]] = []
+    commits = Commits()
+
+    def on_commit(index: int) -> None:
+        at_report.append(list(seam.statements))
+        commits(index)
+
+    writer = Writer(tmp_path / "store.sqlite3", 1, 100, on_commit, seam)
+    mode = writer.submit(
+        lambda connection: (
+            connection.execute("PRAGMA journal_mode").fetchone()[0],
+            connection.execute("PRAGMA synchronous").fetchone()[0],
+        )
+    )
+    writer.start()
+    writer.put([row(1), row(2)])
+    commits.wait(2)
+    writer.stop()
+
+    assert mode.result() == ("wal", 2)
+    assert at_report[0][-1] == "COMMIT"
+    insert = max(n for n, sql in enumerate(at_report[0]) if sql.startswith("INSERT INTO records"))
+    assert at_report[0].index("COMMIT", insert) > insert
+    assert not any("synchronous" in sql.lower() and "full" not in sql.lower() for sql in at_report[0] if "=" in sql)
+
+
+def test_rows_are_contiguous_and_survive_reopening(tmp_path: Path) -> None:
+    """The idx goes on where it ended, without a hole."""
+    path = tmp_path / "store.sqlite3"
+    for start in (1, 251):
+        commits = Commits()
+        writer = Writer(path, 1, 100, commits)
+        writer.start()
+        assert writer.put([row(seq) for seq in range(start, start + 250)]) == start + 249
+        writer.stop()
+        assert commits.seen[-1] == start + 249
+
+    with Reader(path) as reader:
+        assert [record[2] for record in reader.span(1, 1000)] == list(range(1, 501))
+        assert list(reader.highs()) == [(DEVICE, 0xA0000001, 500)]
+
+
+def test_stop_commits_what_is_queued(tmp_path: Path) -> None:
+    """A graceful stop flushes; afterwards nothing is taken."""
+    commits = Commits()
+    writer = Writer(tmp_path / "store.sqlite3", 1000, 10_000, commits)
+    writer.start()
+    writer.put([row(seq) for seq in range(1, 31)])
+
+    writer.stop()
+
+    assert commits.seen == [30]
+    with pytest.raises(StoreError):
+        writer.put([row(31)])
+    with pytest.raises(StoreError):
+        writer.submit(lambda _connection: None)
+
+
+def test_full_disk_withholds_and_recovers(tmp_path: Path) -> None:
+    """While the disk is full nothing is reported, the trouble is named, and nothing is lost when it ends."""
+    seam = Recording()
+    commits = Commits()
+    writer = Writer(tmp_path / "store.sqlite3", 1, 100, commits, seam)
+    failures: list[str] = []
+    failed_twice = threading.Event()
+
+    def fail(sql: str) -> None:
+        if sql == "COMMIT":
+            failures.append(sql)
+            if len(failures) == 2:
+                failed_twice.set()
+            raise full()
+
+    seam.fail = fail
+    writer.start()
+    writer.put([row(1), row(2)])
+    assert failed_twice.wait(20)
+
+    assert commits.seen == []
+    assert "full" in writer.trouble
+    assert writer.backlog == 2
+    seam.fail = lambda _sql: None
+    commits.wait(2)
+    writer.stop()
+    assert writer.trouble == ""
+    with Reader(tmp_path / "store.sqlite3") as reader:
+        assert [record[2] for record in reader.span(1, 9)] == [1, 2]
+
+
+def test_commit_that_failed_but_is_there_is_not_doubled(tmp_path: Path) -> None:
+    """An error after the commit reached the file leaves each row once."""
+    seam = Recording()
+    commits = Commits()
+    writer = Writer(tmp_path / "store.sqlite3", 1, 100, commits, seam)
+    real = writer._connection
+    failed: list[str] = []
+
+    def fail(sql: str) -> None:
+        if sql == "COMMIT" and not failed:
+            failed.append(sql)
+            sqlite3.Connection.execute(real, "COMMIT")
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+            raise error
+
+    seam.fail = fail
+    writer.start()
+    writer.put([row(1), row(2)])
+    commits.wait(2)
+    writer.stop()
+
+    assert failed
+    assert "PRAGMA wal_checkpoint(TRUNCATE)" in seam.statements
+    with Reader(tmp_path / "store.sqlite3") as reader:
+        assert reader.last_index() == 2
+
+
+def test_work_rides_in_the_batch_and_fails_alone(tmp_path: Path) -> None:
+    """Work that fails undoes only itself and tells whoever submitted it."""
+    commits = Commits()
+    writer = Writer(tmp_path / "store.sqlite3", 1, 100, commits)
+
+    def bad(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO meta VALUES ('bad', 1)")
+        connection.execute("INSERT INTO meta VALUES ('bad', 2)")
+
+    good: Future[Any] = writer.submit(lambda connection: connection.execute("INSERT INTO meta VALUES ('good', 1)"))
+    failing = writer.submit(bad)
+    writer.put([row(1)])
+    writer.start()
+    writer.stop()
+
+    good.result(0)
+    with pytest.raises(sqlite3.IntegrityError):
+        failing.result(0)
+    with Reader(tmp_path / "store.sqlite3") as reader:
+        keys = [key for (key,) in reader.connection.execute("SELECT key FROM meta ORDER BY key")]
+        assert keys == ["good", "store_id"]
+        assert reader.last_index() == 1
+
+
+def test_migrations_are_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A migration that fails in the middle leaves the version before it."""
+    path = tmp_path / "store.sqlite3"
+    Writer(path, 1, 100, lambda _index: None).stop()
+    broken = "CREATE TABLE later (x); CREATE TABLE later (x);\n"
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, broken.replace("; ", ";\n")))
+
+    with pytest.raises(sqlite3.OperationalError):
+        schema.open_store(path)
+
+    connection = connect(str(path))
+    assert connection.execute("PRAGMA user_version").fetchone()[0] == len(schema.MIGRATIONS) - 1
+    assert connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'later'").fetchone()[0] == 0
+    connection.close()
+
+
+def test_newer_store_is_refused_untouched(tmp_path: Path) -> None:
+    """A file of a newer weldgate is left alone."""
+    path = tmp_path / "store.sqlite3"
+    Writer(path, 1, 100, lambda _index: None).stop()
+    connection = connect(str(path))
+    connection.execute("PRAGMA user_version=999")
+    connection.close()
+
+    with pytest.raises(StoreError, match="schema 999"):
+        Writer(path, 1, 100, lambda _index: None)
+
+
+def test_file_that_is_no_database_is_refused_untouched(tmp_path: Path) -> None:
+    """A damaged file is named and never wiped."""
+    path = tmp_path / "store.sqlite3"
+    path.write_bytes(b"not a database, and longer than a header of a hundred bytes " * 20)
+    before = path.read_bytes()
+
+    with pytest.raises(StoreError, match="not a database"):
+        Writer(path, 1, 100, lambda _index: None)
+
+    assert path.read_bytes() == before
+
+
+def test_views_decode_headers(tmp_path: Path) -> None:
+    """Somebody with nothing but ``sqlite3`` sees time, quality and payload."""
+    writer = Writer(tmp_path / "store.sqlite3", 1, 100, lambda _index: None)
+    writer.start()
+    writer.put([row(7), (1, 2, DEVICE, 1, 9, 1, b"\xa0")])
+    writer.stop()
+
+    with Reader(tmp_path / "store.sqlite3") as reader:
+        frame = reader.connection.execute(
+            "SELECT device, epoch, seq, type, time_s, time, quality, length, payload, tag FROM frames"
+        ).fetchone()
+        own = reader.connection.execute("SELECT idx, seq, type FROM own_records").fetchone()
+
+    assert frame == (
+        DEVICE, "a0000001", 7, "45", 1764000000, "2025-11-24 16:00:00", "synced", 3, b"\xa1\x01\x02", b"T" * 8,
+    )  # fmt: skip
+    assert own == (2, 9, "gap")
+
+
+def test_reader_finds_by_chip_time_and_type(tmp_path: Path) -> None:
+    """The questions of tools: by chip, by time, by type, counted."""
+    writer = Writer(tmp_path / "store.sqlite3", 1, 100, lambda _index: None)
+    writer.start()
+    writer.put([(1000, 1, 5, 1, 1, 0x40, RAW), (2000, 1, 5, 1, 2, 0x45, RAW), (3000, 1, 6, 1, 1, 0x45, RAW)])
+    writer.stop()
+
+    with Reader(tmp_path / "store.sqlite3") as reader:
+        assert [record.idx for record in reader.records(device=5)] == [1, 2]
+        assert [record.idx for record in reader.records(since_ms=2000, until_ms=3000)] == [2]
+        assert [record.idx for record in reader.records(types=(0x45,), kind=1)] == [2, 3]
+        assert reader.summary() == [(5, 2, 0, 1, 1000, 2000), (6, 1, 0, 1, 3000, 3000)]
+        assert [record.seq for record in reader.find(5, 1, 2, 9)] == [2]
+        assert len(reader.store_id()) == 16
+
+
+def test_missing_store_is_told(tmp_path: Path) -> None:
+    """Reading makes no file."""
+    with pytest.raises(StoreError, match="no store"):
+        Reader(tmp_path / "store.sqlite3")
+
+    assert not (tmp_path / "store.sqlite3").exists()
