@@ -156,6 +156,8 @@ WIRE_NOT_ONLINE = const(258)
 WIRE_THROTTLED = const(259)
 WIRE_PENDING = const(260)
 WIRE_CONFLICT = const(261)
+WIRE_HIGH_WATER = const(262)
+WIRE_OTHER_EPOCH = const(263)
 
 # 270–279 envelopes, keys, packs
 COSE_MALFORMED = const(270)

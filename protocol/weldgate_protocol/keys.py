@@ -1,0 +1,110 @@
+"""Key derivation: from the issuer's root to a chip's keys, and from both nonces to a connection's key.
+
+The issuer alone holds the root. A chip and generation have three keys, `up`, `down` and `seal`; the collector in
+charge is given `up` and `down`, never `seal` and never the root. A connection's key exists on both ends of one
+connection only and is forgotten with it, so that a recording of one connection proves nothing in another.
+
+Where a key is kept, and how it comes there, is decided elsewhere.
+"""
+
+from weldgate_protocol import reasons
+from weldgate_protocol._compat import HmacKey, const, hmac_sha256
+from weldgate_protocol.errors import LocalError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+KEY_BYTES = const(32)
+NONCE_BYTES = const(16)
+DEVICE_BYTES = const(8)
+
+_PREFIX = b"weldgate/1/"
+_PURPOSES = (b"up", b"down", b"seal")
+
+
+def derive(root: bytes, purpose: "Literal[b'up', b'down', b'seal']", device: bytes, generation: int) -> bytes:
+    """Derive one key of one chip: HMAC-SHA256(root, "weldgate/1/" ‖ purpose ‖ 00 ‖ device ‖ generation).
+
+    Args:
+        root: the issuer's 32-byte root.
+        purpose: `b"up"`, `b"down"` or `b"seal"`.
+        device: chip id, 8 bytes big-endian.
+        generation: 0..2^32-1, on four bytes big-endian.
+
+    Returns:
+        The key, 32 bytes.
+
+    Raises:
+        LocalError: a length, the purpose or the generation is out of bounds (KEY_MALFORMED).
+    """
+    _check("root", root, KEY_BYTES)
+    _check("device", device, DEVICE_BYTES)
+    if purpose not in _PURPOSES:
+        raise LocalError(reasons.KEY_MALFORMED, "key purpose must be up, down or seal")
+    if not 0 <= generation <= 0xFFFFFFFF:
+        raise LocalError(reasons.KEY_MALFORMED, "key generation %d, allowed 0..4294967295" % generation)
+    return hmac_sha256(root, _PREFIX + purpose + b"\x00" + device + generation.to_bytes(4, "big"))
+
+
+def connection_key(k_down: bytes, chip_nonce: bytes, collector_nonce: bytes) -> bytes:
+    """Derive a connection's key: HMAC-SHA256(K_down, "weldgate/1/conn" ‖ 00 ‖ chip nonce ‖ collector nonce).
+
+    Args:
+        k_down: the chip's downlink key, 32 bytes.
+        chip_nonce: 16 bytes of the hello.
+        collector_nonce: 16 bytes of the welcome.
+
+    Returns:
+        K_conn, 32 bytes.
+
+    Raises:
+        LocalError: a length is wrong (KEY_MALFORMED).
+    """
+    _check("K_down", k_down, KEY_BYTES)
+    _check("chip nonce", chip_nonce, NONCE_BYTES)
+    _check("collector nonce", collector_nonce, NONCE_BYTES)
+    return hmac_sha256(k_down, _PREFIX + b"conn\x00" + chip_nonce + collector_nonce)
+
+
+class ChipKeys:
+    """What a collector holds of one chip: `up` ready for use by parity, `down`, and the generation they are of.
+
+    Frames spooled before a rekey keep their old tag for ever, so the upward key of the generation before may be kept
+    beside the present one; the parity bit of the header says which of the two a frame was tagged with.
+    """
+
+    def __init__(self, generation: int, up: bytes, down: bytes, previous_up: bytes = b"") -> None:
+        """Keep the keys of one chip.
+
+        Args:
+            generation: 0..2^32-1.
+            up: K_up of this generation, 32 bytes.
+            down: K_down of this generation, 32 bytes.
+            previous_up: K_up of the generation before, 32 bytes, or empty when there is none.
+
+        Raises:
+            LocalError: a length or the generation is out of bounds (KEY_MALFORMED).
+        """
+        if not 0 <= generation <= 0xFFFFFFFF:
+            raise LocalError(reasons.KEY_MALFORMED, "key generation %d, allowed 0..4294967295" % generation)
+        _check("K_up", up, KEY_BYTES)
+        _check("K_down", down, KEY_BYTES)
+        if previous_up:
+            _check("previous K_up", previous_up, KEY_BYTES)
+        self.generation = generation
+        self.down = down
+        self._up = HmacKey(up)
+        self._previous_up = HmacKey(previous_up) if previous_up else None
+
+    def __repr__(self) -> str:
+        return "ChipKeys(generation=%d)" % self.generation
+
+    def up(self, parity: int) -> "HmacKey | None":
+        """Give the upward key that a frame of this parity bit (0 or 1) was tagged with, None when not held."""
+        return self._up if parity == self.generation & 1 else self._previous_up
+
+
+def _check(name: str, value: bytes, length: int) -> None:
+    if len(value) != length:
+        raise LocalError(reasons.KEY_MALFORMED, "%s of %d bytes, allowed %d" % (name, len(value), length))
