@@ -1,0 +1,104 @@
+"""COSE_Sign1 (RFC 9052 §4.2) as this house allows it: one strict shape for tokens and signed orders.
+
+Decides what an envelope is and which bytes its signature covers. Which key may sign, and what the payload means, is
+decided in `token`, `order` and `keyset`. The shape is an untagged array of protected header (exactly {1: algorithm,
+4: key id of 8 bytes}), an empty unprotected map, payload and a signature of 64 bytes. The kind of object goes into
+the signature as external_aad, so that no order passes as a token.
+"""
+
+from weldgate_protocol import cbor, p256
+from weldgate_protocol._compat import const, sha256
+from weldgate_protocol.errors import CborError, CoseError
+from weldgate_protocol.reasons import COSE_HEADERS, COSE_MALFORMED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+ES256 = const(-7)  # RFC 9053 Table 1
+KEY_ID_BYTES = const(8)
+SIGNATURE_BYTES = const(64)
+_HEADER_ALG = const(1)  # RFC 9052 Table 3
+_HEADER_KID = const(4)
+
+
+class Sign1:
+    """A parsed envelope; nothing in it is verified yet."""
+
+    def __init__(self, protected: bytes, alg: int, kid: bytes, payload: bytes, signature: bytes) -> None:
+        self.protected = protected
+        self.alg = alg
+        self.kid = kid
+        self.payload = payload
+        self.signature = signature
+
+    def __repr__(self) -> str:
+        return "Sign1(kid=%s, payload of %d bytes)" % (self.kid.hex(), len(self.payload))
+
+
+def parse_sign1(data: bytes) -> Sign1:
+    """Take an envelope apart. The caller has bounded its length.
+
+    Raises:
+        CoseError: COSE_MALFORMED, no deterministic CBOR array of the four parts; COSE_HEADERS, any other header.
+    """
+    try:
+        parts = cbor.decode(data)
+    except CborError as e:
+        raise CoseError(COSE_MALFORMED, "envelope: " + e.message)
+    if not isinstance(parts, list) or len(parts) != 4:
+        raise CoseError(COSE_MALFORMED, "envelope is not an array of 4")
+    protected, unprotected, payload, signature = parts
+    if not isinstance(protected, bytes) or not isinstance(payload, bytes) or not isinstance(signature, bytes):
+        raise CoseError(COSE_MALFORMED, "envelope parts are not byte strings")
+    if len(signature) != SIGNATURE_BYTES:
+        raise CoseError(COSE_MALFORMED, "signature of %d bytes, only 64" % len(signature))
+    if unprotected != {}:
+        raise CoseError(COSE_HEADERS, "unprotected header is not an empty map")
+    try:
+        headers = cbor.decode(protected)
+    except CborError as e:
+        raise CoseError(COSE_HEADERS, "protected header: " + e.message)
+    if not isinstance(headers, dict) or len(headers) != 2:
+        raise CoseError(COSE_HEADERS, "protected header is not a map of exactly 1 and 4")
+    alg = headers.get(_HEADER_ALG)
+    kid = headers.get(_HEADER_KID)
+    if type(alg) is not int or not isinstance(kid, bytes) or len(kid) != KEY_ID_BYTES:
+        raise CoseError(COSE_HEADERS, "protected header is not {1: integer, 4: 8 bytes}")
+    return Sign1(protected, alg, kid, payload, signature)
+
+
+def to_be_signed(sign1: Sign1, kind: bytes) -> bytes:
+    """Return the Sig_structure (RFC 9052 §4.4) that a signature over this kind of object covers.
+
+    Args:
+        sign1: the envelope.
+        kind: what the object is used as, `b"token"` or an order's kind; external_aad is `weldgate/<kind>/1`.
+    """
+    return cbor.encode(["Signature1", sign1.protected, b"weldgate/" + kind + b"/1", sign1.payload])
+
+
+def key_id(public64: bytes) -> bytes:
+    """Return a key's id: the first 8 bytes of its COSE thumbprint (RFC 9679) with SHA-256.
+
+    Args:
+        public64: P-256 public key, x ‖ y, 64 bytes, big-endian.
+    """
+    return sha256(cbor.encode({1: 2, -1: 1, -2: public64[:32], -3: public64[32:]}))[:KEY_ID_BYTES]
+
+
+def verify_steps(sign1: Sign1, kind: bytes, alg: int, public64: bytes) -> "Generator[None, None, bool]":
+    """Tell whether an envelope of this kind is signed by a key, in slices; run it with `yield from`.
+
+    Args:
+        sign1: the envelope.
+        kind: as for `to_be_signed`.
+        alg: the key's own algorithm; an envelope that names another is a no.
+        public64: the key.
+    """
+    if alg != ES256 or sign1.alg != alg:
+        return False
+    digest = sha256(to_be_signed(sign1, kind))
+    yield
+    good = yield from p256.verify_steps(public64, digest, sign1.signature)
+    return good
