@@ -19,7 +19,7 @@ from pathlib import Path
 
 from weldgate_simulator import debian
 
-__all__ = ["MINIMUM_VERSION", "Interpreter", "find", "find_all", "probe"]
+__all__ = ["MINIMUM_VERSION", "Interpreter", "find", "find_all", "main", "probe"]
 
 MINIMUM_VERSION = (1, 25, 0)
 CHIP_HEAP = "128wk"  # 128 k words: on 64 bits an object takes twice what it takes on the chip (FACTS)
@@ -40,7 +40,7 @@ _ARCHES = (
 )
 _PROBE = (
     "import sys,json;i=sys.implementation;"
-    "print(json.dumps([i[0],list(i[1])[:3],sys.maxsize>>32!=0,getattr(i,'_mpy',0)>>10&15]))"
+    "print(json.dumps([i.name,list(i.version)[:3],sys.maxsize>>32!=0,getattr(i,'_mpy',0)>>10&15]))"
 )
 _DEBIAN_NAMES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "armhf"}  # platform.machine() → Debian's
 _HEAP = re.compile(r"[1-9][0-9]*(w?[kKmM]?)")
@@ -290,3 +290,15 @@ def _from_wheel() -> _Candidate:
     if importlib.util.find_spec("micropython_unix") is None:
         return None, "the micropython extra is not installed (its wheel exists for CPython 3.11 on x86-64 Linux only)"
     return probe([sys.executable, "-I", "-m", "micropython_unix"], "wheel")
+
+
+def main() -> int:
+    """Look everywhere, print what there is and what is missing, and return 1 when there is none."""
+    found = find_all(print)
+    for interpreter in found:
+        print(f"{interpreter.name}, {interpreter.bits} bits: {interpreter.path}")
+    return 0 if found else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,21 @@
+"""The interpreter that the tests of this folder share."""
+
+import os
+
+import pytest
+
+from weldgate_simulator import interpreter
+from weldgate_simulator.interpreter import Interpreter
+
+
+@pytest.fixture(scope="session")
+def chip() -> Interpreter:
+    """Return the first MicroPython; without one skip on a laptop and fail in CI."""
+    sentences: list[str] = []
+    found = interpreter.find(sentences.append)
+    if found is None:
+        told = "NO MICROPYTHON: " + "; ".join(sentences)
+        if os.environ.get("CI"):
+            pytest.fail(told)
+        pytest.skip(told)
+    return found
