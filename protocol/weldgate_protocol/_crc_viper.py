@@ -8,14 +8,11 @@ import micropython
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     ptr8 = bytes  # viper's own word for "address of bytes"
-    Buffer = Any
 
 
 @micropython.viper
-def crc16_x25(data: "Buffer") -> int:
+def crc16_x25(data) -> int:  # type: ignore[no-untyped-def]  # viper takes only its own words as annotations
     """Return CRC-16/X-25 of the data (check value of b"123456789" is 906E)."""
     cells = ptr8(data)
     end = int(len(data))  # noqa: RUF046  (from object to machine word)

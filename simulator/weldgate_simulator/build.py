@@ -23,7 +23,7 @@ __all__ = ["CHIP_ARCH", "CODE_BUDGET_BYTES", "Build", "BuildError", "build_app",
 
 CHIP_ARCH = "xtensawin"  # ESP32
 CODE_BUDGET_BYTES = 160 * 1024  # DESIGN §8
-_NARROW = {"x86", "xtensawin"}  # small integers of 31 bits; constants must be folded for that width
+_INTEGERS = "-msmall-int-bits=31"  # what the chip and a 32-bit simulator have; wider ones load it too
 _OPTIMISATION = "-O2"  # strips assert, keeps the line numbers that a traceback from the field needs
 _MANIFEST = "manifest.json"
 _ROOT = Path(__file__).resolve().parents[2]
@@ -141,8 +141,7 @@ def build_files(sources: dict[str, Path], folder: Path, arch: str) -> Build:
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     compiler = _compiler()
-    flags = [_OPTIMISATION] + ([f"-march={arch}"] if arch != "none" else [])
-    flags += ["-msmall-int-bits=31"] if arch in _NARROW else []
+    flags = [_OPTIMISATION, _INTEGERS] + ([f"-march={arch}"] if arch != "none" else [])
     build = Build(folder)
     with _locked(folder.with_name(folder.name + ".lock")):
         before = _read_manifest(folder)

@@ -151,7 +151,10 @@ def test_heap_is_a_hard_limit(chip: Interpreter) -> None:
 @pytest.mark.mpy
 def test_pipe_carries_bytes_both_ways_and_its_end_ends_the_program(chip: Interpreter) -> None:
     """popen gives binary pipes without buffering; a closed input is seen as the end."""
-    program = "import sys\nwhile True:\n b = sys.stdin.buffer.read(4)\n if not b: break\n sys.stdout.buffer.write(bytes(reversed(b)))\n"
+    program = (
+        "import sys\nwhile True:\n b = sys.stdin.buffer.read(4)\n"
+        " if not b: break\n sys.stdout.buffer.write(bytes(reversed(b)))\n"
+    )
     process = chip.popen(["-c", program], stderr=subprocess.DEVNULL)
     assert process.stdin is not None
     assert process.stdout is not None
