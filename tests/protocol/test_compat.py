@@ -26,10 +26,30 @@ HMAC_CASES = (
     ),
 )
 UTF8_GOOD = ("", "41", "c280", "dfbf", "e0a080", "ed9fbf", "ee8080", "efbfbf", "f0908080", "f48fbfbf", "e784ae41")
-UTF8_BAD = (
-    "80 bf c0 c080 c1bf c2 c241 e08080 e09fbf e282 e28228 eda080 edbfbf "
-    "f0808080 f08fbfbf f0908041 f4908080 f5808080 f8888080 fe ff 41e784"
-).split()
+UTF8_BAD = [
+    "80",
+    "bf",
+    "c0",
+    "c080",
+    "c1bf",
+    "c2",
+    "c241",
+    "e08080",
+    "e09fbf",
+    "e282",
+    "e28228",
+    "eda080",
+    "edbfbf",
+    "f0808080",
+    "f08fbfbf",
+    "f0908041",
+    "f4908080",
+    "f5808080",
+    "f8888080",
+    "fe",
+    "ff",
+    "41e784",
+]
 BOTH = (_compat, _portable)
 
 
