@@ -17,10 +17,9 @@ U32 = st.integers(0, 0xFFFFFFFF)
 def lawful(draw: st.DrawFn) -> tuple[int, int, bytes, bytes, int, int, int, bytes]:
     """Draw the arguments of a lawful header."""
     type_ = draw(st.integers(0, 255))
+    direction = 0x10 if type_ >= 0x80 else 0x08 if type_ >= 0x40 else 0
     if type_ >= 0xF0:
         direction = draw(st.sampled_from([0, 0x08, 0x10]))
-    else:
-        direction = 0x10 if type_ >= 0x80 else 0x08 if type_ >= 0x40 else 0
     flags = 0x20 | direction | draw(st.sampled_from([0, 4])) | draw(st.integers(0, 2))
     device = draw(st.integers(0, (1 << 63) - 1)).to_bytes(8, "big")
     payload = draw(st.one_of(st.binary(max_size=1024), STUFFY))
@@ -50,7 +49,7 @@ def test_any_bytes_are_a_frame_or_a_frame_error(data: bytes) -> None:
         try:
             read(data)
         except FrameError as error:
-            assert 200 <= error.code <= 219
+            assert 200 <= error.code <= 219  # noqa: PT017
 
 
 @given(lawful(), st.data())

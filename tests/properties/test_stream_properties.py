@@ -60,7 +60,7 @@ def test_noise_costs_no_later_frame(before: bytes, payloads: list[bytes], betwee
 @given(st.lists(st.one_of(NOISE, st.binary(max_size=2500)), max_size=20))
 @settings(deadline=None)
 def test_any_bytes_are_survived(pieces: list[bytes]) -> None:
-    """M-STREAM-03: any bytes in any pieces raise nothing, and what is held stays bounded; each byte is accounted for."""
+    """M-STREAM-03: any bytes raise nothing, what is held is bounded, each byte is accounted for."""
     stream = FrameStream()
     taken = 0
 
