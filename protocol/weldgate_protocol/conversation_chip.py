@@ -30,7 +30,7 @@ IGNORED = const(0)  # authentic, but nothing to do: a repeated ack, a type not k
 WELCOMED = const(1)  # accepted: high_water, time_fresh, time_s, time_ms, quality
 WELCOMED_AHEAD = const(2)  # the same, and the collector has more than this chip ever sent: a clone, or a lost tail
 PENDING = const(3)  # ended: try again after retry_s
-REJECTED = const(4)  # ended: the same; `authentic` tells whether the collector knew the key
+REJECTED = const(4)  # ended: the same; may come from anybody, so it does nothing else
 ACKED = const(5)  # acked has risen
 TOKEN = const(6)  # fields
 LOCK = const(7)  # fields: mode, id, reason
@@ -60,7 +60,7 @@ class ChipConversation:
     Attributes to read after an event:
         closed: the connection is over; nothing more will come or go.
         reason: why (BAD, PENDING, REJECTED), a number of the register, 0 for none.
-        authentic: what came last was verified with K_conn: the collector was heard.
+        authentic: what came last was verified and took effect in an accepted conversation: the collector was heard.
         frame, type, fields: what came last, when authentic.
         high_water: the collector's highest committed sequence number; durable frames follow from the next one.
         acked: what may be overwritten: through the higher of high-water and acks.
@@ -122,6 +122,16 @@ class ChipConversation:
         self.retry_s = 0
         self.bad_tags = 0
         self.repeats = 0
+
+    @property
+    def welcomed(self) -> bool:
+        """Whether the collector has accepted this connection."""
+        return self.state in (c.CHIP_WELCOMED, c.CHIP_ONLINE)
+
+    @property
+    def online(self) -> bool:
+        """Whether the heartbeat that opens the connection has been sent, so that all else may follow."""
+        return self.state == c.CHIP_ONLINE
 
     @property
     def patience_ms(self) -> int:
@@ -296,8 +306,6 @@ class ChipConversation:
             return self._bad_tag()
         if self.state != c.CHIP_HELLO_SENT or frame.epoch != self._epoch:
             return self._illegal(reasons.WIRE_UNEXPECTED)
-        self.authentic = True
-        self._seq_heard = frame.seq
         waited_ms = (now_ms - self._hello_ms) & c.TICKS_MASK
         if waited_ms > c.WELCOME_WAIT_MS:
             return self._illegal(reasons.WIRE_WELCOME_LATE)
@@ -308,6 +316,8 @@ class ChipConversation:
         if high > self._own_highest + c.HIGH_WATER_AHEAD_MAX:
             return self._illegal(reasons.WIRE_HIGH_WATER)
         self._conn = key
+        self._seq_heard = frame.seq
+        self.authentic = True
         self.frame = frame
         self.type = frame.type
         self.fields = fields

@@ -9,7 +9,8 @@ An event is a tuple; its first item says which:
     (AHEAD, epoch, highest, high)   the chip has sent less than we have: a cloned identity, or a lost tail
     (DURABLE, seq, raw)             next in line: store it
     (BRIDGE, seq, raw, first)       a gap record that declares first to seq - 1: store it, the line goes on from seq
-    (REPEAT, seq, raw)              already in line: a duplicate, or a conflict if its bytes differ from the stored
+    (REPEAT, seq, raw)              already in line: a duplicate, or a conflict if its bytes differ from the stored;
+                                    acknowledged as any other, or the chip would wait for ever
     (VOLATILE, frame, fields)       fields are None where this release cannot read the payload
     (REFUSED, reason)               counted, without other effect
     (CLOSE, reason)                 the last event: drop the connection
@@ -134,6 +135,7 @@ class CollectorConversation:
         self._seq_heard = 0
         self._high = 0  # highest number in line
         self._base = 0  # the same when the chip came online
+        self._committed = 0  # what was committed then
         self._seen = 0  # what it has certainly sent or been told of, before the line moves on from base
         self._acked = 0
         self._go(c.HELLO_WAIT << 4)
@@ -325,6 +327,7 @@ class CollectorConversation:
         events.append((VOLATILE, frame, fields))
         if frame.type == messages.HEARTBEAT:
             # Also when it says nothing new: the chip learns that somebody who has the key is still there.
+            self._acked = max(self._acked, min(self._seen, self._committed))
             events.append((SEND, self._ack()))
 
     def _come_online(self, events: "list[Event]") -> None:
@@ -333,7 +336,7 @@ class CollectorConversation:
         oldest = c.number(self._hello, "oldest")
         highest = c.number(self._hello, "highest")
         events.append((CAME_ONLINE, self.device, self.epoch, self._hello, high is None))
-        base = high or 0
+        base = self._committed = high or 0
         if oldest > base + 1:
             events.append((DECLARE, self.epoch, base + 1, oldest - 1))
             base = oldest - 1

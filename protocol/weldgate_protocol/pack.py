@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from struct import Struct
 from struct import error as struct_error
-from typing import NamedTuple
 
 from weldgate_protocol import reasons
 from weldgate_protocol.errors import EncodeError, RemoteError
@@ -69,7 +68,8 @@ class PackError(RemoteError):
     """Bytes that are no pack or receipt, or one under another key."""
 
 
-class Item(NamedTuple):  # a tuple: a pack holds thousands, and a frozen dataclass costs four times as much to make
+@dataclass(slots=True)  # not frozen: a pack holds thousands, and that costs four times as much to make
+class Item:
     """One row of the store: a frame, or a record of the collector's own.
 
     Attributes:
