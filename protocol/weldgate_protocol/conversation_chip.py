@@ -124,6 +124,15 @@ class ChipConversation:
         self.repeats = 0
 
     @property
+    def first(self) -> int:
+        """Number that durable frames begin with here; the collector declares what lies between high-water and it.
+
+        It does so at the heartbeat. A chip that holds any of those frames ends the connection before that and says
+        hello again with a lower `oldest`: the high-water has gone backward between two connections.
+        """
+        return self._next
+
+    @property
     def welcomed(self) -> bool:
         """Whether the collector has accepted this connection."""
         return self.state in (c.CHIP_WELCOMED, c.CHIP_ONLINE)
