@@ -26,6 +26,8 @@ CODE_BUDGET_BYTES = 160 * 1024  # DESIGN §8
 _INTEGERS = "-msmall-int-bits=31"  # what the chip and a 32-bit simulator have; wider ones load it too
 _OPTIMISATION = "-O2"  # strips assert, keeps the line numbers that a traceback from the field needs
 _MANIFEST = "manifest.json"
+_KINDS = ("chip", "native", "suite", "host")
+_PACKAGES = ("weldgate_protocol", "weldgate_firmware")
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -55,18 +57,19 @@ class Build:
         return sum(self.sizes.values())
 
 
-def chip_modules(root: Path = _ROOT) -> dict[str, Path]:
+def chip_modules(root: Path = _ROOT, *, suites: bool = False) -> dict[str, Path]:
     """Return the modules the chip runs, dotted name → source, packages first.
 
     Args:
         root: the checkout.
+        suites: whether to add those that are not on the chip but are tested in its interpreter too.
 
     Raises:
         BuildError: a line that is no module, or names one that is not there.
     """
     found: dict[str, Path] = {}
-    for name, _ in _listed(root):
-        if name.startswith("host "):
+    for kind, name in _listed(root):
+        if kind == "host" or (kind == "suite" and not suites):
             continue
         package, _, module = name.partition(".")
         folder = root / package.removeprefix("weldgate_") / package
@@ -79,39 +82,34 @@ def chip_modules(root: Path = _ROOT) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def host_modules(root: Path = _ROOT) -> set[str]:
-    """Return the modules of protocol that only a host imports."""
-    return {name.removeprefix("host ") for name, _ in _listed(root) if name.startswith("host ")}
+def other_modules(root: Path = _ROOT) -> set[str]:
+    """Return the listed modules that are not on the chip."""
+    return {name for kind, name in _listed(root) if kind in ("host", "suite")}
 
 
-def _native(root: Path) -> set[str]:
-    """Return the modules that hold machine code."""
-    return {name for name, is_native in _listed(root) if is_native}
-
-
-def _listed(root: Path) -> Iterator[tuple[str, bool]]:
-    """Yield (name, native) for each line of the list."""
+def _listed(root: Path) -> Iterator[tuple[str, str]]:
+    """Yield (kind, name) for each line of the list; kind is `chip`, `native`, `suite` or `host`."""
     path = root / "firmware" / "chip_modules.txt"
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         words = line.split("#")[0].split()
         if not words:
             continue
-        is_host, is_native = words[0] == "host", words[-1] == "native"
-        names = words[is_host : len(words) - is_native]
-        if len(names) != 1 or not names[0].startswith(("weldgate_protocol", "weldgate_firmware")):
+        kind, name = ("chip", words[0]) if len(words) == 1 else (words[0], words[-1])
+        if len(words) > 2 or kind not in _KINDS or name.partition(".")[0] not in _PACKAGES:
             raise BuildError(
                 TOOL_INTERPRETER, f"firmware/chip_modules.txt line {number}: {line!r} is not one chip module"
             )
-        yield ("host " if is_host else "") + names[0], is_native
+        yield kind, name
 
 
-def build_app(arch: str, *, root: Path = _ROOT, output: Path | None = None) -> Build:
+def build_app(arch: str, *, root: Path = _ROOT, output: Path | None = None, suites: bool = False) -> Build:
     """Compile all that the chip runs into `build/mpy/<arch>`.
 
     Args:
         arch: mpy-cross' name of the architecture, or `none` for bytecode alone.
         root: the checkout.
         output: where the folder is made; `build/mpy` below `root` when None.
+        suites: see `chip_modules`; then the folder is `<arch>-suites`.
 
     Returns:
         The folder; what mpy-cross refused is in its `errors` and is not in the folder.
@@ -119,10 +117,11 @@ def build_app(arch: str, *, root: Path = _ROOT, output: Path | None = None) -> B
     Raises:
         BuildError: see `chip_modules`, or no mpy-cross.
     """
-    sources = chip_modules(root)
+    sources = chip_modules(root, suites=suites)
     if arch == "none":
-        sources = {name: source for name, source in sources.items() if name not in _native(root)}
-    return build_files(sources, (output or root / "build" / "mpy") / arch, arch)
+        native = {name for kind, name in _listed(root) if kind == "native"}
+        sources = {name: source for name, source in sources.items() if name not in native}
+    return build_files(sources, (output or root / "build" / "mpy") / (arch + "-suites" * suites), arch)
 
 
 def build_files(sources: dict[str, Path], folder: Path, arch: str) -> Build:

@@ -24,6 +24,7 @@ ROOT = HERE.parents[1]
 SUITES = ("protocol", "firmware")
 HEAP = "512wk"  # the tests and their vectors are not on the chip; `make bench` proves the chip's own budget
 TIMEOUT_S = 240  # a file
+NAMED = 3  # missing tests named for each file
 BOOT = """
 import {before}unittest, {module}
 unittest.run({module}, "{prefix}")
@@ -45,6 +46,13 @@ class Outcome:
     def fail(self, id_: str, error: str) -> None:
         """Note a failure."""
         self.failures.setdefault(id_, []).append(error)
+
+
+# Stand-ins of the simulator that are written for both interpreters, so that the chip's own suites can use them.
+PORTABLE = {
+    "weldgate_simulator": "weldgate_simulator/__init__.py",
+    "weldgate_simulator.flash": "weldgate_simulator/flash.py",
+}
 
 
 def prefix_of(path: Path) -> str:
@@ -155,7 +163,7 @@ def reference(paths: list[Path]) -> tuple[dict[str, int], dict[str, list[str]]]:
 
 def compile_all(arch: str, paths: list[Path]) -> tuple[list[Path], dict[str, list[str]]]:
     """Compile the chip's modules and every suite; return the import path for each suite's folder and the refusals."""
-    app = build.build_app(arch)
+    app = build.build_app(arch, suites=True)
     refused = {"mpy-cross": app.errors} if app.errors else {}
     folders = [app.folder]
     excused = host_only()
@@ -163,6 +171,7 @@ def compile_all(arch: str, paths: list[Path]) -> tuple[list[Path], dict[str, lis
         helpers = [HERE / "unittest.py", HERE / "ticks.py"]
         files = [f for f in sorted((ROOT / "tests" / suite).glob("*.py")) if f"{suite}/{f.name}" not in excused]
         sources = {f.stem: f for f in [*helpers, *files] if f.stem != "conftest"}
+        sources |= {name: ROOT / "simulator" / path for name, path in PORTABLE.items()}
         made = build.build_files(sources, ROOT / "build" / "mpy" / f"{arch}-tests" / suite, arch)
         wanted = {path.stem for path in paths if path.parent.name == suite}
         errors = [error for error in made.errors if any(f"refuses {stem}:" in error for stem in wanted)]
@@ -216,14 +225,19 @@ def choose(arguments: argparse.Namespace) -> list[Interpreter]:
 
 
 def report(summary: dict[str, Any]) -> None:
-    """Tell a person how it went."""
+    """Tell a person how it went; of many missing tests of one file only the first are named."""
     for id_, errors in summary["failures"].items():
         for error in errors:
             print(f"FAILED {id_}\n{error}", file=sys.stderr)
-    for id_ in summary["missing"]:
-        print(f"MISSING {id_}: CPython has it, {summary['interpreter']} did not run it", file=sys.stderr)
-    for id_ in summary["fewer_cases"]:
-        print(f"FEWER {id_}: fewer subtests than on CPython", file=sys.stderr)
+    for word, why in (("missing", "CPython has it"), ("fewer_cases", "fewer subtests than on CPython")):
+        files: dict[str, list[str]] = {}
+        for id_ in summary[word]:
+            files.setdefault(".".join(id_.split(".")[:2]), []).append(id_)
+        for file, ids in files.items():
+            for id_ in ids[:NAMED]:
+                print(f"{word.upper()} {id_}: {why}", file=sys.stderr)
+            if len(ids) > NAMED:
+                print(f"{word.upper()} {len(ids) - NAMED} more of {file}", file=sys.stderr)
     print(
         f"{summary['interpreter']}: {summary['files']} files, {len(summary['tests'])} tests, {summary['cases']} cases; "
         f"{len(summary['failures'])} failed, {len(summary['missing'])} missing, {len(summary['fewer_cases'])} short",

@@ -12,13 +12,11 @@ import sys
 
 def _text(error):
     """Return an exception with its traceback."""
-    if hasattr(sys, "print_exception"):  # MicroPython
-        out = io.StringIO()
-        sys.print_exception(error, out)
-        return out.getvalue()
-    import traceback
-
-    return "".join(traceback.format_exception(error))
+    if not hasattr(sys, "print_exception"):  # CPython
+        return repr(error)
+    out = io.StringIO()
+    sys.print_exception(error, out)
+    return out.getvalue()
 
 
 class _Raises:
@@ -101,7 +99,6 @@ class TestCase:
     assertLess = _assertion(lambda a, b: a < b, "%r not < %r")
     assertLessEqual = _assertion(lambda a, b: a <= b, "%r not <= %r")
     assertIsInstance = _assertion(isinstance, "%r is no %r")
-
     assertTrue = _statement(bool, "%r is not true")
     assertFalse = _statement(lambda a: not a, "%r is not false")
     assertIsNone = _statement(lambda a: a is None, "%r is not None")

@@ -26,7 +26,7 @@ def checkout(tmp_path: Path) -> Path:
     (tmp_path / "firmware/weldgate_firmware/fast.py").write_text(
         "import micropython\n@micropython.viper\ndef add(a: int, b: int) -> int:\n    return a + b\n"
     )
-    write_list(tmp_path, "weldgate_protocol.one\nweldgate_firmware.two # why\nweldgate_firmware.fast native\n")
+    write_list(tmp_path, "weldgate_protocol.one\nweldgate_firmware.two # why\nnative weldgate_firmware.fast\n")
     return tmp_path
 
 
@@ -135,6 +135,18 @@ def test_without_an_emitter_machine_code_is_left_out(checkout: Path) -> None:
     assert "weldgate_firmware.two" in made.sizes
 
 
+def test_module_for_the_suites_is_not_on_the_chip(checkout: Path) -> None:
+    """A `suite` line is compiled for the suites alone, a `host` line never."""
+    write_list(checkout, "suite weldgate_protocol.one\nhost weldgate_firmware.two\nweldgate_firmware.fast\n")
+
+    chip = build.build_app("x64", root=checkout)
+    suites = build.build_app("x64", root=checkout, suites=True)
+
+    assert sorted(chip.sizes) == ["weldgate_firmware", "weldgate_firmware.fast"]
+    assert sorted(set(suites.sizes) - set(chip.sizes)) == ["weldgate_protocol", "weldgate_protocol.one"]
+    assert chip.folder != suites.folder
+
+
 @pytest.mark.mpy
 def test_built_modules_run_in_the_interpreter(checkout: Path, chip: Interpreter) -> None:
     """The folder is all the interpreter needs; machine code runs too."""
@@ -187,21 +199,21 @@ def test_every_module_is_listed_for_chip_or_host() -> None:
 
     listed = {name for name in build.chip_modules() if "." in name}
 
-    assert sorted(there - listed - build.host_modules()) == []
-    assert sorted((listed | build.host_modules()) - there) == []
-    assert sorted(listed & build.host_modules()) == []
+    assert sorted(there - listed - build.other_modules()) == []
+    assert sorted((listed | build.other_modules()) - there) == []
+    assert sorted(listed & build.other_modules()) == []
 
 
 def test_chip_modules_import_only_chip_modules() -> None:
     """Nothing the chip runs imports a module that only a host has."""
     chip_modules = build.chip_modules()
-    host = build.host_modules()
+    elsewhere = build.other_modules()
 
     strays = {
         f"{name} imports {imported}"
         for name, path in chip_modules.items()
         for imported in imports_of(path)
-        if imported in host or imported.partition(".")[0] not in ("weldgate_protocol", "weldgate_firmware")
+        if imported in elsewhere or imported.partition(".")[0] not in ("weldgate_protocol", "weldgate_firmware")
     }
 
     assert strays == set()
