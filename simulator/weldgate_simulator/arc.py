@@ -200,6 +200,7 @@ class Welder:
         seed: of the noise.
 
     Attributes:
+        mains: whether there is anything to draw.
         bypass_ma: current that flows whatever the contact does (wired around it, but through the sensor).
         offset_ma: the sensor's error at no current (DC only).
         sensor: whether the sensor is whole.
@@ -208,6 +209,7 @@ class Welder:
     def __init__(self, profile: SensorProfile, seed: int = 0) -> None:
         self.profile = profile
         self.sample_hz = profile.samples_per_tick * TICKS_A_SECOND
+        self.mains = True
         self.bypass_ma = 0
         self.offset_ma = 0
         self.sensor = SensorState.WHOLE
@@ -226,6 +228,8 @@ class Welder:
 
     def current_ma(self, now_ms: int, contact: bool) -> int:
         """Return the current through the sensor's conductor."""
+        if not self.mains:
+            return 0
         work = self._envelope.at(now_ms - self._started_ms).current_ma if contact else 0
         return max(self.bypass_ma, work)
 

@@ -293,11 +293,11 @@ class RecordedRunTest(unittest.TestCase):
     """Thirteen real welds."""
 
     def test_every_run_has_the_arc_time_of_its_table(self):
-        """Arc seconds of each of the 13 runs agree with the README's table to 0.25 s, in one segment, strikes counted."""
+        """Each of the 13 runs: arc time as in the README's table to 0.25 s, one segment, its strikes counted."""
         runs = read_runs()
         self.assertEqual(len(runs), len(RUNS))
         for run, readings in runs:
-            first, last, out, strikes = [row[1:] for row in RUNS if run.startswith(row[0])][0]
+            first, last, out, strikes = next(row[1:] for row in RUNS if run.startswith(row[0]))
             with self.subTest(run=run):
                 bench = Bench()
                 for k, reading in enumerate(readings):
