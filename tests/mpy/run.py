@@ -34,6 +34,11 @@ for name, module in sys.modules.items():
         print("@source " + name)
 print("@end")
 """
+# Stand-ins of the simulator that are written for both interpreters, so that the chip's own suites can use them.
+PORTABLE = {
+    "weldgate_simulator": "weldgate_simulator/__init__.py",
+    "weldgate_simulator.flash": "weldgate_simulator/flash.py",
+}
 
 
 class Outcome:
@@ -46,13 +51,6 @@ class Outcome:
     def fail(self, id_: str, error: str) -> None:
         """Note a failure."""
         self.failures.setdefault(id_, []).append(error)
-
-
-# Stand-ins of the simulator that are written for both interpreters, so that the chip's own suites can use them.
-PORTABLE = {
-    "weldgate_simulator": "weldgate_simulator/__init__.py",
-    "weldgate_simulator.flash": "weldgate_simulator/flash.py",
-}
 
 
 def prefix_of(path: Path) -> str:
@@ -136,16 +134,17 @@ def run_on_host(path: Path) -> Outcome:
     return read_output(done.stdout + done.stderr, done.returncode, prefix)
 
 
-def collect(paths: list[Path]) -> set[str]:
-    """Return the ids that pytest collects, whatever they are written as."""
+def collect(paths: list[Path]) -> tuple[set[str], str]:
+    """Return the ids that pytest collects, whatever they are written as, and what it said if it failed."""
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *map(str, paths)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     ids = set()
     for line in done.stdout.splitlines():
         file, mark, rest = line.partition("::")
-        if mark and file.endswith(".py"):
-            ids.add(f"{prefix_of(Path(file))}.{rest.replace('::', '.')}")
-    return ids
+        for path in paths:
+            if mark and str(path).endswith("/" + file):
+                ids.add(f"{prefix_of(path)}.{rest.replace('::', '.')}")
+    return ids, "" if done.returncode == 0 else done.stdout + done.stderr
 
 
 def reference(paths: list[Path]) -> tuple[dict[str, int], dict[str, list[str]]]:
@@ -156,8 +155,11 @@ def reference(paths: list[Path]) -> tuple[dict[str, int], dict[str, list[str]]]:
         outcome = run_on_host(path)
         cases.update(outcome.cases)
         failures.update({f"CPython {id_}": errors for id_, errors in outcome.failures.items()})
-    for id_ in collect(paths):
+    collected, complaint = collect(paths)
+    for id_ in collected:
         cases.setdefault(id_, 1)
+    if complaint:
+        failures["pytest --collect-only"] = [complaint]
     return cases, failures
 
 

@@ -116,10 +116,9 @@ def _attempt(errors, function, *args, **kwargs):
     """Call, note what it raises, and say whether it raised nothing."""
     try:
         function(*args, **kwargs)
+        return True
     except Exception as e:
         errors.append(_text(e))
-        return False
-    return True
 
 
 def _run_one(kind, name, id_):
