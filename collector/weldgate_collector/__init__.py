@@ -5,8 +5,11 @@ This module is its public door; everything else in the package is private to it.
 
 from .chips import Chip, Chips, add_chips, list_chips, read_chips, read_key, remove_chips, write_secret
 from .config import Config, load_config, parse_config
+from .control import read_token, request
 from .errors import ChipsError, CollectorConfigError, CollectorError, KeyFileError, OrderError, StoreError
-from .store import Reader, Record
+from .links.memory import MemoryLink
+from .service import Service, check, run
+from .store import Reader, Record, connect
 
 __all__ = [
     "Chip",
@@ -16,17 +19,24 @@ __all__ = [
     "CollectorError",
     "Config",
     "KeyFileError",
+    "MemoryLink",
     "OrderError",
     "Reader",
     "Record",
+    "Service",
     "StoreError",
     "add_chips",
+    "check",
+    "connect",
     "list_chips",
     "load_config",
     "parse_config",
     "read_chips",
     "read_key",
+    "read_token",
     "remove_chips",
+    "request",
+    "run",
     "write_secret",
 ]
 

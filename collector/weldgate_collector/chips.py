@@ -21,7 +21,18 @@ from weldgate_protocol.reasons import TOOL_BAD_INPUT, TOOL_NOT_FOUND, TOOL_PERMI
 
 from .errors import ChipsError, KeyFileError
 
-__all__ = ["Chip", "Chips", "add_chips", "list_chips", "read_chips", "read_key", "remove_chips", "write_secret"]
+__all__ = [
+    "Chip",
+    "Chips",
+    "add_chips",
+    "device_bytes",
+    "list_chips",
+    "read_chips",
+    "read_key",
+    "read_secret",
+    "remove_chips",
+    "write_secret",
+]
 
 DEVICE_MAX = (1 << 63) - 1  # DESIGN §2: device < 2^63, so that SQLite and JSON carry it unharmed
 
@@ -95,7 +106,7 @@ def read_chips(path: Path) -> Iterator[Chip]:
     """
     decoder = msgspec.json.Decoder(Chip)
     seen: set[str] = set()
-    for number, line in enumerate(_read_secret(path).splitlines(), 1):
+    for number, line in enumerate(read_secret(path).splitlines(), 1):
         if not line.strip():
             continue
         try:
@@ -167,7 +178,7 @@ def read_key(path: Path) -> bytes:
     Raises:
         KeyFileError: missing, readable by others, or not 32 bytes in hex.
     """
-    text = _read_secret(path).strip()
+    text = read_secret(path).strip()
     try:
         key = bytes.fromhex(text.decode("ascii"))
     except ValueError:
@@ -175,6 +186,13 @@ def read_key(path: Path) -> bytes:
     if len(key) != KEY_BYTES:
         raise KeyFileError(TOOL_BAD_INPUT, f"{path}: not a key: {len(text)} characters, 64 hex digits are allowed")
     return key
+
+
+def device_bytes(text: str) -> bytes | None:
+    """Return a chip's 8 bytes from its plain decimal text, None where it is none or 2^63 or more."""
+    if not re.fullmatch(r"0|[1-9][0-9]{0,18}", text) or int(text) > DEVICE_MAX:
+        return None
+    return int(text).to_bytes(8, "big")
 
 
 def write_secret(path: Path, data: bytes) -> None:
@@ -197,10 +215,8 @@ def write_secret(path: Path, data: bytes) -> None:
 
 
 def _check(chip: Chip, where: str) -> None:
-    if not re.fullmatch(r"0|[1-9][0-9]{0,18}", chip.device):
-        raise ChipsError(TOOL_BAD_INPUT, f"{where}: device is not a plain decimal number")
-    if int(chip.device) > DEVICE_MAX:
-        raise ChipsError(TOOL_BAD_INPUT, f"{where}: device {chip.device}, at most {DEVICE_MAX}")
+    if device_bytes(chip.device) is None:
+        raise ChipsError(TOOL_BAD_INPUT, f"{where}: device is not a plain decimal number of at most {DEVICE_MAX}")
     if not 0 <= chip.generation <= 0xFFFFFFFF:
         raise ChipsError(TOOL_BAD_INPUT, f"{where}: generation {chip.generation}, 0 to 4294967295 are allowed")
     for name, text in (("up", chip.up), ("down", chip.down), ("previous_up", chip.previous_up)):
@@ -222,7 +238,12 @@ def _stamp(path: Path) -> tuple[int, int, int]:
     return (status.st_mtime_ns, status.st_ino, status.st_size)
 
 
-def _read_secret(path: Path) -> bytes:
+def read_secret(path: Path) -> bytes:
+    """Return a secret file's bytes.
+
+    Raises:
+        KeyFileError: it is missing or readable by others.
+    """
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode & 0o777

@@ -55,8 +55,6 @@ class TcpSection(_Section, frozen=True):
     port: _Port = 7460
     max_connections: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 15_000
     max_unauthenticated: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 4_000
-    hello_timeout_s: Annotated[float, msgspec.Meta(gt=0, le=600)] = 10.0
-    idle_timeout_s: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 120.0
     throttle_s: Annotated[float, msgspec.Meta(ge=0, le=3_600)] = 30.0
 
 

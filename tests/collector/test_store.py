@@ -114,7 +114,7 @@ def test_rows_are_contiguous_and_survive_reopening(tmp_path: Path) -> None:
         assert commits.seen[-1] == start + 249
 
     with Reader(path) as reader:
-        assert [record[2] for record in reader.span(1, 1000)] == list(range(1, 501))
+        assert [record[2] for record in reader.rows(1, 1000)] == list(range(1, 501))
         assert list(reader.highs()) == [(DEVICE, 0xA0000001, 500)]
 
 
@@ -162,7 +162,7 @@ def test_full_disk_withholds_and_recovers(tmp_path: Path) -> None:
     writer.stop()
     assert writer.trouble == ""
     with Reader(tmp_path / "store.sqlite3") as reader:
-        assert [record[2] for record in reader.span(1, 9)] == [1, 2]
+        assert [record[2] for record in reader.rows(1, 9)] == [1, 2]
 
 
 def test_commit_that_failed_but_is_there_is_not_doubled(tmp_path: Path) -> None:

@@ -78,11 +78,15 @@ class Reader:
         )
         return [Record(*row) for row in rows]
 
-    def span(self, first: int, last: int) -> list[tuple[int, int, int, bytes]]:
-        """Return (kind, received_ms, idx, raw) of rows ``first`` to ``last``, as packs carry them."""
-        return self._connection.execute(
+    def rows(self, first: int, last: int) -> Iterator[tuple[int, int, int, bytes]]:
+        """Yield (kind, received_ms, idx, raw) of rows ``first`` to ``last``, as packs carry them."""
+        cursor = self._connection.execute(
             "SELECT kind, received_ms, idx, raw FROM records WHERE idx BETWEEN ? AND ? ORDER BY idx", (first, last)
-        ).fetchall()
+        )
+        try:
+            yield from cursor
+        finally:
+            cursor.close()  # ends the read transaction even when the caller took only some
 
     def records(
         self,

@@ -1,0 +1,148 @@
+"""The operator's local socket: one JSON line in, one out. The socket's mode 0600 is the right to use it.
+
+Requests: ``{"do": "status"}``; ``{"do": "token", "device", "token"}`` with the token as text (``WG1:``…) or hex;
+``{"do": "order", "device", "type", "object"}`` with a signed object in hex; ``{"do": "lock", "device", "mode"}``, the
+operator's own, which is written into the store with who asked for it. Answers: ``{"ok": true, …}`` or ``{"ok": false,
+"code", "error"}``.
+"""
+
+import asyncio
+import json
+import os
+import pwd
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from weldgate_protocol import base45, reasons
+from weldgate_protocol.errors import WeldgateError
+
+from .chips import device_bytes
+from .errors import OrderError
+
+__all__ = ["ControlSocket", "read_token", "request"]
+
+_LINE_MAX = 16_384
+_WAIT_S = 10.0
+_TOKEN_PREFIX = "WG1:"  # noqa: S105 - a prefix that marks a token, not a secret
+
+Handler = Callable[[dict[str, Any], str], Awaitable[dict[str, Any]]]
+
+
+class ControlSocket:
+    """The listening side."""
+
+    def __init__(self, path: Path, handle: Handler) -> None:
+        """Remember where to listen.
+
+        Args:
+            path: of the Unix socket.
+            handle: (request, who) → answer; raises ``WeldgateError`` for what it refuses.
+        """
+        self._path = path
+        self._handle = handle
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Listen, in place of a socket that a killed collector left behind.
+
+        Raises:
+            OSError: the path can't be used.
+        """
+        self._path.unlink(missing_ok=True)
+        before = os.umask(0o177)
+        try:
+            self._server = await asyncio.start_unix_server(self._serve, self._path, limit=_LINE_MAX)
+        finally:
+            os.umask(before)
+
+    async def stop(self) -> None:
+        """Close the listener and remove the socket."""
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+            self._server = None
+            self._path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(_WAIT_S):
+                line = await reader.readline()
+                writer.write(json.dumps(await self._answer(line, _who(writer))).encode() + b"\n")
+                await writer.drain()
+        except (OSError, TimeoutError, ValueError):
+            pass  # the asker went away, or sent no line
+        finally:
+            writer.close()
+
+    async def _answer(self, line: bytes, who: str) -> dict[str, Any]:
+        try:
+            asked = json.loads(line)
+            if not isinstance(asked, dict):
+                raise OrderError(reasons.TOOL_BAD_INPUT, "request is no JSON object")
+            return {"ok": True, **await self._handle(asked, who)}
+        except json.JSONDecodeError as error:
+            return {"ok": False, "code": reasons.TOOL_BAD_INPUT, "error": f"not JSON: {error}"}
+        except WeldgateError as error:
+            return {"ok": False, "code": error.code, "error": error.message}
+
+
+def request(path: Path, asked: dict[str, Any]) -> dict[str, Any]:
+    """Ask a running collector.
+
+    Args:
+        path: its control socket (``Config.control_socket``).
+        asked: a request as told above.
+
+    Returns:
+        The answer; ``ok`` tells whether it was done.
+
+    Raises:
+        OSError: no collector listens there.
+        ValueError: what answered is no JSON.
+    """
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(_WAIT_S)
+        sock.connect(str(path))
+        sock.sendall(json.dumps(asked).encode() + b"\n")
+        with sock.makefile("rb") as file:
+            answer: dict[str, Any] = json.loads(file.readline())
+            return answer
+
+
+def read_token(text: str) -> bytes:
+    """Return a token's bytes from its text or hex form.
+
+    Raises:
+        OrderError: neither.
+    """
+    try:
+        return base45.decode(text[len(_TOKEN_PREFIX) :]) if text.startswith(_TOKEN_PREFIX) else bytes.fromhex(text)
+    except (WeldgateError, ValueError):
+        raise OrderError(reasons.TOOL_BAD_INPUT, "token is neither WG1: text nor hex") from None
+
+
+def read_device(asked: dict[str, Any]) -> bytes:
+    """Return the 8 bytes of a request's ``device``, decimal text.
+
+    Raises:
+        OrderError: it is none.
+    """
+    device = device_bytes(str(asked.get("device", "")))
+    if device is None:
+        raise OrderError(reasons.TOOL_BAD_INPUT, "`device` is not a chip's decimal number")
+    return device
+
+
+def _who(writer: asyncio.StreamWriter) -> str:
+    """Return who is at the other end, as the kernel says it."""
+    sock = writer.get_extra_info("socket")
+    if not hasattr(socket, "SO_PEERCRED"):
+        return "local"
+    _, user, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return f"uid {user}"

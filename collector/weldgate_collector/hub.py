@@ -1,0 +1,280 @@
+"""What concerns more than one connection: who is online, marks that become acks, back-pressure, throttling, silence.
+
+Runs on the event loop's thread alone; the writer's thread reaches it through ``committed``, scheduled on the loop.
+Decides who may stay; leaves framing and belief to the conversation, commits to the store, waiting orders to the
+downlink.
+"""
+
+import asyncio
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import structlog
+
+from weldgate_protocol import reasons
+from weldgate_protocol.conversation_collector import CollectorConversation
+from weldgate_protocol.frame import QUALITY_FLOOR, QUALITY_SYNCED
+
+from .chips import Chips
+from .downlink import Downlink
+from .ingest import Lines, conflicts
+from .links.base import Connection
+from .metrics import Metrics
+from .peer import ChipPeer
+from .store import OWN, Reader, Record, Row, Writer
+
+if TYPE_CHECKING:
+    from weldgate_protocol.fields import Fields
+
+__all__ = ["Hub", "Limits"]
+
+_log = structlog.get_logger("weldgate.hub")
+
+_CLOCK_SURE_S = 1_767_225_600  # 2026-01-01, before this program was written: an earlier clock was never set
+_SOURCES_MAX = 10_000  # addresses remembered for throttling; the oldest goes first
+_STRIKES_MAX = 3  # DESIGN §2.11: three bad tags throttle their source
+
+
+class Limits:
+    """Bounds of a hub, from the configuration."""
+
+    def __init__(self, backlog_rows: int = 40_000, max_unauthenticated: int = 4_000, throttle_s: float = 30.0) -> None:
+        self.backlog_rows = backlog_rows
+        self.max_unauthenticated = max_unauthenticated
+        self.throttle_s = throttle_s
+
+
+class Hub:
+    """All connections of one collector. ``accept`` is what a link calls for each."""
+
+    def __init__(
+        self,
+        chips: Chips,
+        writer: Writer,
+        lines: Lines,
+        downlink: Downlink,
+        metrics: Metrics,
+        limits: Limits,
+        open_reader: Callable[[], Reader],
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take the neighbours.
+
+        Args:
+            chips: whose keys are known.
+            writer: where rows go.
+            lines: the high-waters, as the store had them at start.
+            downlink: what waits for chips.
+            metrics: what is counted.
+            limits: bounds.
+            open_reader: opens the store for look-ups of repeats; called once, on the look-ups' own thread.
+            clock_s: monotonic seconds.
+        """
+        self.lines = lines
+        self.metrics = metrics
+        self.clock_s = clock_s
+        self._chips = chips
+        self._writer = writer
+        self._downlink = downlink
+        self._limits = limits
+        self._open_reader = open_reader
+        self._reader: Reader | None = None
+        self._lookups = ThreadPoolExecutor(1, "store-lookup")
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._marks: deque[tuple[int, ChipPeer, int, int]] = deque()
+        self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._peers: dict[ChipPeer, None] = {}
+        self._strangers: dict[ChipPeer, None] = {}  # not online yet, oldest first
+        self._online: dict[bytes, ChipPeer] = {}
+        self._held_back: set[ChipPeer] = set()
+        self._strikes: dict[str, tuple[int, float]] = {}  # source: bad tags, when the last one came
+        downlink.attach(self.send)
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._peers)
+
+    @property
+    def online(self) -> int:
+        """How many chips have proved to be there."""
+        return len(self._online)
+
+    def is_online(self, device: bytes) -> bool:
+        """Tell whether a chip is there."""
+        return device in self._online
+
+    @staticmethod
+    def now_ms() -> int:
+        """Return Unix milliseconds."""
+        return time.time_ns() // 1_000_000
+
+    def converse(self) -> CollectorConversation:
+        """Return a new connection's conversation."""
+        return CollectorConversation(self._chips.lookup, self.lines.committed, self._stamp, os.urandom)
+
+    def accept(self, connection: Connection) -> ChipPeer:
+        """Take a new connection, unless its source is throttled; of too many strangers the oldest has to go."""
+        peer = ChipPeer(connection, self)
+        if self._throttled(connection.source):
+            self.metrics.throttled.inc()
+            peer.drop(reasons.WIRE_THROTTLED)
+            return peer
+        self._peers[peer] = None
+        self._strangers[peer] = None
+        if len(self._strangers) > self._limits.max_unauthenticated:
+            self.metrics.dropped.inc()
+            oldest = next(iter(self._strangers))
+            del self._strangers[oldest]
+            oldest.drop(reasons.WIRE_HELLO_TIMEOUT)
+        return peer
+
+    def came_online(self, peer: ChipPeer) -> None:
+        """Make a connection the chip's only one, and hand it what waited."""
+        self._strangers.pop(peer, None)
+        older = self._online.get(peer.device)
+        self._online[peer.device] = peer
+        if older is not None and older is not peer:
+            self.metrics.dropped.inc()
+            older.supersede()
+        self._downlink.connected(peer.device)
+
+    def left(self, peer: ChipPeer) -> None:
+        """Forget a connection."""
+        self._peers.pop(peer, None)
+        self._strangers.pop(peer, None)
+        self._held_back.discard(peer)
+        if self._online.get(peer.device) is peer:
+            del self._online[peer.device]
+
+    def send(self, device: bytes, type_: int, fields: "Fields") -> bool:
+        """Send a downlink message to a chip; False when it is not online."""
+        peer = self._online.get(device)
+        return peer is not None and peer.deliver(type_, fields)
+
+    def put(self, rows: list[Row], peer: ChipPeer | None = None, high: int = 0, through: int = 0) -> None:
+        """Queue rows, and mark what follows from their commit.
+
+        Args:
+            rows: what to store; may be empty, then the mark waits for all that is queued already.
+            peer: whose they are.
+            high: the line's highest number among them, 0 for none.
+            through: what ``peer`` may be acknowledged then, 0 for nothing.
+        """
+        index = self._writer.put(rows)
+        if peer is None:
+            return
+        frames = sum(row[1] != OWN for row in rows)
+        if frames:
+            self.metrics.frames.inc(frames)
+        if high or through:
+            self._marks.append((index, peer, high, through))
+            if index <= self._writer.committed:
+                self.committed(index)
+        if self._writer.backlog > self._limits.backlog_rows and peer in self._peers:
+            self._held_back.add(peer)
+            peer.hold_back(True)
+
+    def committed(self, index: int) -> None:
+        """Turn a commit into acks: one for each connection that has something in it."""
+        acks: dict[ChipPeer, int] = {}
+        marks = self._marks
+        while marks and marks[0][0] <= index:
+            _, peer, high, through = marks.popleft()
+            if high:
+                self.lines.commit(peer.key, high)
+            if through:
+                acks[peer] = through
+        for peer, through in acks.items():
+            peer.acknowledge(through)
+        while self._waiters and self._waiters[0][0] <= index:
+            future = self._waiters.popleft()[1]
+            if not future.done():
+                future.set_result(None)
+        if self._held_back and self._writer.backlog <= self._limits.backlog_rows // 2:
+            held, self._held_back = self._held_back, set()
+            for peer in held:
+                peer.hold_back(False)
+
+    def compare(self, peer: ChipPeer, repeats: list[tuple[int, bytes]], through: int) -> None:
+        """Look repeats up in the store, then let ``peer`` go on."""
+        task = asyncio.get_running_loop().create_task(self._compare(peer, repeats, through))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def results(self, device: bytes, frames: list[bytes]) -> None:
+        """Hand frames that may be answers to the downlink."""
+        for raw in frames:
+            self._downlink.heard(device, raw)
+
+    def heartbeat(self, device: bytes, fields: "Fields") -> None:
+        """Hand a heartbeat to the downlink, which looks for the locks it names."""
+        self._downlink.heartbeat(device, fields)
+
+    def judge(self, peer: ChipPeer, reason: int) -> None:
+        """Count bad tags against their source."""
+        if reason not in (reasons.WIRE_BAD_TAGS, reasons.FRAME_TAG):
+            return
+        self.metrics.bad_tags.inc()
+        source = peer.source
+        strikes = _STRIKES_MAX if reason == reasons.WIRE_BAD_TAGS else self._strikes.pop(source, (0, 0.0))[0] + 1
+        self._strikes[source] = (strikes, self.clock_s())
+        if strikes >= _STRIKES_MAX:
+            _log.warning("source_throttled", source=source, seconds=self._limits.throttle_s)
+        if len(self._strikes) > _SOURCES_MAX:
+            self._strikes.pop(next(iter(self._strikes)))
+
+    def sweep(self) -> None:
+        """Close connections that were silent too long; called about once a second."""
+        now_s = self.clock_s()
+        for peer in list(self._peers):
+            if (now_s - peer.heard_s) * 1000 > peer.conversation.patience_ms:
+                self.metrics.dropped.inc()
+                peer.drop(reasons.WIRE_HELLO_TIMEOUT)
+
+    async def stop(self) -> None:
+        """End what is under way; the links are stopped already, the writer not yet."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._reader is not None:
+            await asyncio.get_running_loop().run_in_executor(self._lookups, self._reader.close)
+        self._lookups.shutdown()
+
+    async def _compare(self, peer: ChipPeer, repeats: list[tuple[int, bytes]], through: int) -> None:
+        index = self._writer.accepted  # a repeat's first bytes may be in the queue still
+        if index > self._writer.committed:
+            durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters.append((index, durable))
+            await durable
+        found = await asyncio.get_running_loop().run_in_executor(self._lookups, self._find, repeats)
+        rows = conflicts(repeats, found, self.now_ms())
+        conflicting = [row for row in rows if row[1] == OWN]
+        if conflicting:
+            self.metrics.conflicts.inc(len(conflicting))
+            _log.error("identity_conflict", device=str(conflicting[0][2]), seqs=[row[4] for row in conflicting[:10]])
+        peer.compared(rows, through)
+
+    def _find(self, repeats: list[tuple[int, bytes]]) -> list[Record]:
+        if self._reader is None:
+            self._reader = self._open_reader()
+        raw = repeats[0][1]
+        seqs = [seq for seq, _ in repeats]
+        device, epoch = int.from_bytes(raw[2:10], "big"), int.from_bytes(raw[10:14], "big")
+        return self._reader.find(device, epoch, min(seqs), max(seqs))
+
+    def _throttled(self, source: str) -> bool:
+        strikes, last_s = self._strikes.get(source, (0, 0.0))
+        if strikes and self.clock_s() - last_s >= self._limits.throttle_s:
+            del self._strikes[source]
+            return False
+        return strikes >= _STRIKES_MAX
+
+    def _stamp(self) -> tuple[int, int, int]:
+        """Return the time a welcome carries; with a clock that was never set, one no chip takes."""
+        seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+        return seconds, nanoseconds // 1_000_000, QUALITY_SYNCED if seconds >= _CLOCK_SURE_S else QUALITY_FLOOR

@@ -1,0 +1,135 @@
+"""The TCP link: a server whose connections hand over bytes as the sockets give them.
+
+Built on asyncio's protocols rather than its streams: no task and no queue a connection, so that 10,000 chips cost
+little, and ``pause_reading`` holds a chip back through TCP itself.
+"""
+
+import asyncio
+import socket
+from typing import Any, cast
+
+import structlog
+
+from .base import SEND_MAX, Accept, Peer
+
+__all__ = ["TcpLink"]
+
+_log = structlog.get_logger("weldgate.links.tcp")
+
+_BACKLOG = 4_096  # a town that reconnects at once after a power cut
+
+
+class TcpLink:
+    """A TCP server. Attribute ``port`` holds the real one after ``start``."""
+
+    def __init__(self, host: str, port: int, max_connections: int) -> None:
+        """Remember where to listen.
+
+        Args:
+            host: address to bind.
+            port: 0 takes a free one.
+            max_connections: the next one is closed at once, and counted in ``refused``.
+        """
+        self.host = host
+        self.port = port
+        self.refused = 0
+        self._max = max_connections
+        self._open: set[_TcpConnection] = set()
+        self._server: asyncio.Server | None = None
+
+    async def start(self, accept: Accept) -> None:
+        """Listen and call ``accept`` for each connection.
+
+        Raises:
+            OSError: the address can't be bound.
+        """
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: _TcpConnection(self, accept), self.host, self.port, backlog=_BACKLOG, reuse_address=True
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+        _log.info("tcp_listening", host=self.host, port=self.port)
+
+    async def stop(self) -> None:
+        """Close the listener and every connection."""
+        if self._server is None:
+            return
+        self._server.close()
+        for connection in list(self._open):
+            connection.close()
+        await asyncio.sleep(0)
+        for connection in list(self._open):  # what a peer does not take by now, it won't
+            connection.abort()
+        await asyncio.sleep(0)
+        await self._server.wait_closed()
+        self._server = None
+
+    def enter(self, connection: "_TcpConnection") -> bool:
+        """Count a connection in; False when there are too many."""
+        if len(self._open) >= self._max:
+            self.refused += 1
+            return False
+        self._open.add(connection)
+        return True
+
+    def leave(self, connection: "_TcpConnection") -> None:
+        """Count a connection out."""
+        self._open.discard(connection)
+
+
+class _TcpConnection(asyncio.Protocol):
+    def __init__(self, link: TcpLink, accept: Accept) -> None:
+        self.source = ""
+        self._link = link
+        self._accept = accept
+        self._peer: Peer | None = None
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        if not self._link.enter(self):
+            self._transport.abort()
+            self._transport = None
+            return
+        name: Any = transport.get_extra_info("peername")
+        self.source = str(name[0]) if name else "?"
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            # A chip that lost its power says no goodbye; the silence limit finds it first, this is for the rest.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self._transport.set_write_buffer_limits(SEND_MAX)
+        self._peer = self._accept(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._peer is not None:
+            self._peer.received(data)
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self._transport = None
+        self._link.leave(self)
+        peer, self._peer = self._peer, None
+        if peer is not None:
+            peer.closed()
+
+    def pause_writing(self) -> None:
+        self.abort()
+
+    def send(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def pause(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()

@@ -1,0 +1,117 @@
+"""Counters and gauges, and the HTTP port that shows them: ``/metrics`` for Prometheus, ``/healthz`` for supervisors.
+
+One registry a collector, so that two in one process don't mix. Names are stable (docs); labels have few values.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+
+__all__ = ["Metrics", "MetricsPort"]
+
+_REQUEST_MAX = 8_192
+_REQUEST_S = 5.0
+
+
+class Metrics:
+    """All that the collector counts."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        counter, gauge = self._counter, self._gauge
+        self.frames = counter("frames", "Durable frames taken into the store's queue")
+        self.repeats = counter("repeats", "Durable frames that came again")
+        self.conflicts = counter("conflicts", "Frames whose identity was held by other bytes")
+        self.gaps = counter("gaps_declared", "Ranges that this collector declared lost")
+        self.bad_tags = counter("bad_tags", "Frames whose tag did not verify")
+        self.noise_bytes = counter("noise_bytes", "Bytes that were no frame")
+        self.throttled = counter("connections_throttled", "Connections refused after bad tags from their source")
+        self.dropped = counter("connections_dropped", "Connections closed by us: silent, unauthenticated, superseded")
+        self.committed = gauge("store_committed_index", "Newest durable row")
+        self.backlog = gauge("store_backlog_rows", "Rows accepted and not yet durable")
+        self.trouble = gauge("store_trouble", "1 while commits fail")
+        self.connections = gauge("connections", "Open connections")
+        self.online = gauge("chips_online", "Chips that proved to be there")
+        self.upstream_connected = self._labelled("upstream_connected", "1 while the broker is reached")
+        self.upstream_through = self._labelled("upstream_receipted_pack", "Highest pack receipted")
+        self.upstream_waiting = self._labelled("upstream_waiting_rows", "Rows not yet receipted")
+        self.orders = gauge("orders_waiting", "Orders and tokens without a result yet")
+
+    def _counter(self, name: str, text: str) -> Counter:
+        return Counter(f"weldgate_{name}", text, registry=self.registry)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(f"weldgate_{name}", text, registry=self.registry)
+
+    def _labelled(self, name: str, text: str) -> Gauge:
+        return Gauge(f"weldgate_{name}", text, ["upstream"], registry=self.registry)
+
+    def text(self) -> bytes:
+        """Return the exposition format."""
+        return generate_latest(self.registry)
+
+
+class MetricsPort:
+    """An HTTP/1.0 port with two pages. Attribute ``port`` holds the real one after ``start``."""
+
+    def __init__(
+        self, host: str, port: int, refresh: Callable[[], Metrics], health: Callable[[], dict[str, object]]
+    ) -> None:
+        """Remember what to show.
+
+        Args:
+            host: address to bind.
+            port: 0 takes a free one.
+            refresh: brings the gauges up to date and returns all.
+            health: the state as a JSON object; its ``ok`` decides between 200 and 503.
+        """
+        self.host = host
+        self.port = port
+        self._refresh = refresh
+        self._health = health
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: the address can't be bound.
+        """
+        self._server = await asyncio.start_server(self._serve, self.host, self.port, limit=_REQUEST_MAX)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Close the listener."""
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+            self._server = None
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(_REQUEST_S):
+                head = await reader.readuntil(b"\r\n\r\n")
+                writer.write(self._answer(head))
+                await writer.drain()
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass  # a scraper that asks wrongly or goes away is its own affair
+        finally:
+            writer.close()
+
+    def _answer(self, head: bytes) -> bytes:
+        words = head.split(b"\r\n", 1)[0].split()
+        path = words[1].split(b"?")[0] if len(words) > 1 and words[0] == b"GET" else b""
+        if path == b"/metrics":
+            return _response("200 OK", "text/plain; version=0.0.4; charset=utf-8", self._refresh().text())
+        if path == b"/healthz":
+            health = self._health()
+            status = "200 OK" if health["ok"] else "503 Service Unavailable"
+            return _response(status, "application/json", json.dumps(health).encode())
+        return _response("404 Not Found", "text/plain", b"/metrics or /healthz\n")
+
+
+def _response(status: str, kind: str, body: bytes) -> bytes:
+    head = f"HTTP/1.0 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    return head.encode() + body

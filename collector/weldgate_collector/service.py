@@ -1,0 +1,321 @@
+"""Starts the collector's parts in order, joins them, and stops them in the opposite order; decides nothing else.
+
+Start: configuration, keys, store, high-waters, downlink, upstreams, control socket, metrics, and the links last, so
+that no chip is let in before all else stands. Stop: links first, then what is queued is committed and acknowledged as
+far as chips still listen, then upstreams, then the store. A kill at any moment loses nothing that was acknowledged:
+an ack follows its commit.
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from weldgate_protocol import messages, reasons
+from weldgate_protocol.envelope import decode_order
+from weldgate_protocol.errors import WeldgateError
+
+from .chips import Chips, read_key, read_secret
+from .config import Config, load_config
+from .control import ControlSocket, read_device, read_token
+from .downlink import Downlink, Order, lock_order, signed_order
+from .errors import OrderError
+from .hub import Hub, Limits
+from .ingest import Lines, operator_row
+from .links.base import Link
+from .links.tcp import TcpLink
+from .metrics import Metrics, MetricsPort
+from .store.reader import Reader
+from .store.schema import Connect, connect
+from .store.writer import Writer
+from .upstream.base import Upstream
+from .upstream.mqtt import MqttUpstream
+
+__all__ = ["Service", "check", "run"]
+
+_log = structlog.get_logger("weldgate.service")
+
+_TICK_S = 1.0
+_TOKEN_WAIT_S = 120  # a token waits for its chip no longer than a welder would stand there
+_LOCK_WAIT_S = 30 * 86_400
+
+
+class Service:
+    """One collector. Attributes ``hub``, ``tcp``, ``metrics_port`` and ``writer`` exist after ``start``."""
+
+    def __init__(self, config: Config, links: tuple[Link, ...] = (), open_connection: Connect = connect) -> None:
+        """Take the configuration.
+
+        Args:
+            config: checked.
+            links: more ways in, beside those that the configuration names.
+            open_connection: the store's ``connect`` seam.
+        """
+        self._config = config
+        self._links = list(links)
+        self._connect = open_connection
+        self._started: list[Any] = []
+        self._upstreams: list[Upstream] = []
+        self._ticker: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.metrics = Metrics()
+        self.tcp: TcpLink | None = None
+        self.metrics_port: MetricsPort | None = None
+
+    @property
+    def database(self) -> Path:
+        """The store's file."""
+        return self._config.data_dir / "store.sqlite3"
+
+    async def start(self) -> None:
+        """Start every part.
+
+        Raises:
+            CollectorError: keys, chips or store can't be used.
+            OSError: an address can't be bound.
+        """
+        config = self._config
+        self._loop = asyncio.get_running_loop()
+        self._key = read_key(config.key_file) if config.upstream else b""
+        self.chips = Chips(config.chips_file)
+        config.data_dir.mkdir(parents=True, exist_ok=True)
+        self.writer = Writer(
+            self.database, config.store.commit_ms, config.store.batch_rows, self._committed, self._connect
+        )
+        with self._open_reader() as reader:
+            lines = Lines(reader.highs())
+            self.downlink = Downlink(self.writer, reader)
+        self.downlink.report = self._report
+        limits = Limits(config.store.backlog_rows)
+        if config.tcp is not None:
+            limits = Limits(config.store.backlog_rows, config.tcp.max_unauthenticated, config.tcp.throttle_s)
+            self.tcp = TcpLink(config.tcp.host, config.tcp.port, config.tcp.max_connections)
+            self._links.append(self.tcp)
+        self.hub = Hub(self.chips, self.writer, lines, self.downlink, self.metrics, limits, self._open_reader)
+        self.writer.start()
+        for settings in config.upstream:
+            password = _read_password(config, settings.password_file)
+            upstream = MqttUpstream(
+                settings, config.collector.name, self._key, password, self.writer, self._open_reader, self._order_came
+            )
+            self._upstreams.append(upstream)
+            upstream.start()
+        self._control = ControlSocket(config.control_socket, self._control_request)
+        await self._control.start()
+        if config.metrics is not None:
+            self.metrics_port = MetricsPort(config.metrics.host, config.metrics.port, self._refreshed, self.health)
+            await self.metrics_port.start()
+        for link in self._links:
+            await link.start(self.hub.accept)
+        self._ticker = self._loop.create_task(self._tick())
+        _log.info("collector_started", name=config.collector.name, chips=len(self.chips), rows=self.writer.committed)
+
+    async def stop(self) -> None:
+        """Stop every part; what was accepted is committed before this returns."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+        for link in self._links:
+            await link.stop()
+        await self._control.stop()
+        if self.metrics_port is not None:
+            await self.metrics_port.stop()
+        await self.hub.stop()
+        for task in list(self._tasks):
+            task.cancel()
+        for upstream in self._upstreams:
+            await asyncio.to_thread(upstream.stop)
+        await asyncio.to_thread(self.writer.stop)
+        _log.info("collector_stopped", rows=self.writer.committed)
+
+    def health(self) -> dict[str, object]:
+        """Return the state in a few words; ``ok`` is False while commits fail."""
+        return {
+            "ok": not self.writer.trouble,
+            "store": self.writer.trouble or "ok",
+            "backlog_rows": self.writer.backlog,
+            "committed": self.writer.committed,
+            "chips_online": self.hub.online,
+            "upstreams": {upstream.name: upstream.status()._asdict() for upstream in self._upstreams},
+        }
+
+    def reload(self) -> None:
+        """Read the known chips again; a wrong file is told and changes nothing."""
+        try:
+            if self.chips.reload():
+                _log.info("chips_reloaded", chips=len(self.chips))
+        except WeldgateError as error:
+            _log.error("chips_not_reloaded", code=error.code, reason=error.message)
+
+    def _open_reader(self) -> Reader:
+        return Reader(self.database, self._connect)
+
+    def _committed(self, index: int) -> None:
+        """Pass a commit on; on the writer's thread."""
+        for upstream in self._upstreams:
+            upstream.committed(index)
+        try:
+            self._loop.call_soon_threadsafe(self.hub.committed, index)
+        except RuntimeError:
+            _log.debug("commit_after_loop", index=index)  # the loop is closed: nobody is left to be acknowledged
+
+    def _refreshed(self) -> Metrics:
+        metrics = self.metrics
+        metrics.committed.set(self.writer.committed)
+        metrics.backlog.set(self.writer.backlog)
+        metrics.trouble.set(bool(self.writer.trouble))
+        metrics.connections.set(self.hub.connections)
+        metrics.online.set(self.hub.online)
+        metrics.orders.set(len(self.downlink))
+        for upstream in self._upstreams:
+            status = upstream.status()
+            metrics.upstream_connected.labels(upstream.name).set(status.connected)
+            metrics.upstream_through.labels(upstream.name).set(status.through)
+            metrics.upstream_waiting.labels(upstream.name).set(status.waiting_rows)
+        return metrics
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_S)
+            self.hub.sweep()
+            self.downlink.sweep()
+            self.reload()
+
+    def _report(self, order: Order) -> None:
+        for upstream in self._upstreams:
+            if order.origin == f"mqtt:{upstream.name}":
+                upstream.report(order)
+
+    def _order_came(self, upstream: str, envelope: bytes) -> None:
+        """Take an order from an upstream; on its thread."""
+        try:
+            order = decode_order(envelope, self._key)
+            carried = signed_order(order.device, order.type, order.object, f"mqtt:{upstream}", int(time.time()))
+        except WeldgateError as error:
+            _log.warning("order_refused", upstream=upstream, code=error.code, reason=error.message)
+            return
+        self._loop.call_soon_threadsafe(self._spawn, carried)
+
+    def _spawn(self, order: Order) -> None:
+        task = self._loop.create_task(self._put(order))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _put(self, order: Order) -> None:
+        try:
+            await self.downlink.put(order)
+        except WeldgateError as error:
+            _log.warning("order_refused", order=order.id.hex(), code=error.code, reason=error.message)
+
+    async def _control_request(self, asked: dict[str, Any], who: str) -> dict[str, Any]:
+        """Do what the local operator asks."""
+        do, now_s = asked.get("do"), int(time.time())
+        if do == "status":
+            return dict(self.health())
+        device = read_device(asked)
+        if self.chips.lookup(device) is None:
+            raise OrderError(reasons.WIRE_UNKNOWN_CHIP, f"chip {asked['device']} is not known here")
+        if do == "token":
+            token = read_token(str(asked.get("token", "")))
+            order = signed_order(device, messages.TOKEN, token, f"operator:{who}", now_s, _TOKEN_WAIT_S)
+        elif do == "order":
+            obj = read_token(str(asked.get("object", "")))
+            order = signed_order(device, int(asked.get("type", 0)), obj, f"operator:{who}", now_s)
+        elif do == "lock":
+            order = self._operator_lock(device, asked, who, now_s)
+        else:
+            raise OrderError(reasons.TOOL_BAD_INPUT, f"`do` is {do!r}: status, token, order and lock are allowed")
+        order = await self.downlink.put(order)
+        return {"order": order.id.hex(), "state": order.state, "online": self.hub.is_online(device)}
+
+    def _operator_lock(self, device: bytes, asked: dict[str, Any], who: str, now_s: int) -> Order:
+        mode = asked.get("mode")
+        if mode not in (1, 2):
+            raise OrderError(reasons.TOOL_BAD_INPUT, f"`mode` is {mode!r}: 1 soft and 2 now are allowed")
+        lock = secrets.token_bytes(8)
+        reason = reasons.END_LOCK_NOW if mode == 2 else reasons.END_LOCK_SOFT
+        text = f"{who} locks, mode {mode}, lock {lock.hex()}"
+        self.hub.put([operator_row(device, text, self.hub.now_ms())])
+        _log.warning("operator_lock", device=asked["device"], who=who, mode=mode, lock=lock.hex())
+        return lock_order(device, mode, lock, reason, f"operator:{who}", now_s, _LOCK_WAIT_S)
+
+
+def check(config_path: str | Path) -> list[str]:
+    """Check a configuration and the files it names, without starting anything.
+
+    Returns:
+        What was found, a line each.
+
+    Raises:
+        CollectorError: something can't be used; the message says where.
+    """
+    config = load_config(config_path)
+    lines = [f"collector {config.collector.name}"]
+    chips = Chips(config.chips_file)
+    lines.append(f"{len(chips)} chips known in {config.chips_file}")
+    for upstream in config.upstream:
+        read_key(config.key_file)
+        _read_password(config, upstream.password_file)
+        lines.append(f"upstream {upstream.name}: {upstream.kind} at {upstream.host}:{upstream.port}")
+    database = config.data_dir / "store.sqlite3"
+    if database.exists():
+        with Reader(database) as reader:
+            lines.append(f"store {database}: {reader.last_index()} rows")
+    else:
+        lines.append(f"store {database}: will be made")
+    return lines
+
+
+def run(config_path: str | Path) -> None:
+    """Run a collector until SIGTERM or SIGINT, then stop it gracefully. SIGHUP reads the known chips again.
+
+    Raises:
+        CollectorError: it can't be started.
+        OSError: an address can't be bound.
+    """
+    config = load_config(config_path)
+    configure_logging(config)
+    asyncio.run(_run(config))
+
+
+async def _run(config: Config) -> None:
+    service = Service(config)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await service.start()
+    loop.add_signal_handler(signal.SIGHUP, service.reload)
+    await stop.wait()
+    await service.stop()
+
+
+def configure_logging(config: Config) -> None:
+    """Set structured logs up, on standard error; only entry points do that."""
+    level = getattr(logging, config.log.level.upper())
+    renderer: Any = structlog.processors.JSONRenderer()
+    if config.log.format == "console":
+        renderer = structlog.dev.ConsoleRenderer(colors=os.isatty(2))
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(os.fdopen(2, "w", closefd=False)),
+    )
+
+
+def _read_password(config: Config, name: str) -> str:
+    """Return the password in a file, empty where none is named.
+
+    Raises:
+        CollectorError: the file is missing or readable by others.
+    """
+    return read_secret(config.path(name)).decode().strip() if name else ""

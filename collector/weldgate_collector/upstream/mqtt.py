@@ -1,0 +1,351 @@
+"""The ``mqtt`` upstream: numbered packs out, receipts and orders in, over one connection to a broker (DESIGN §2.12).
+
+One thread owns the client, the socket and a reader of the store. The broker is only a pipe: clean session, QoS 0. A
+PUBACK is no proof of delivery (FACTS: publishes without a subscriber, or denied by an ACL, are acknowledged and
+gone), the receipt is; and numbered packs at QoS 0 carry 10,500 packs/s of 10 kB where QoS 1 carries 1,387. Reconnects
+for ever, with jittered back-off.
+"""
+
+import contextlib
+import random
+import select
+import socket
+import ssl
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+import paho.mqtt.client as paho
+import structlog
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.reasoncodes import ReasonCode
+
+from weldgate_protocol.envelope import ResultEnvelope, encode_result
+from weldgate_protocol.errors import WeldgateError
+from weldgate_protocol.pack import PACK_MAX, decode_receipt
+
+from ..config import UpstreamSection
+from ..downlink import Order
+from ..store.reader import Reader
+from ..store.writer import Writer
+from .base import UpstreamStatus
+from .cursor import ADVANCED, MISMATCH, REWOUND, Cursor
+from .packing import Built, Packer, renew_store, save_boundaries, save_cursor
+
+__all__ = ["MqttUpstream"]
+
+_log = structlog.get_logger("weldgate.upstream")
+
+_CONNECT_S = 5.0
+_KEEPALIVE_S = 30
+_POLL_MS = 1_000  # at rest the thread wakes this often for keepalive and time-outs
+_BACKOFF_FIRST_S = 0.25
+_CURSOR_S = 1.0  # the cursor is stored at most this often; a stale one costs a resend, nothing else
+_RESULTS_MAX = 10_000  # results that wait for the broker; the platform repeats an order whose result it misses
+
+
+class MqttUpstream:
+    """One numbered-pack upstream."""
+
+    def __init__(
+        self,
+        settings: UpstreamSection,
+        collector: str,
+        key: bytes,
+        password: str,
+        writer: Writer,
+        open_reader: Callable[[], Reader],
+        on_order: Callable[[str, bytes], None],
+    ) -> None:
+        """Take the neighbours; ``start`` starts the thread.
+
+        Args:
+            settings: the upstream's section of the configuration.
+            collector: this collector's name, in the topics.
+            key: shared with the platform: packs, receipts, orders and results are under its HMAC.
+            password: the broker's, empty for none.
+            writer: the store's, for boundaries and cursor.
+            open_reader: opens the store; called on this upstream's thread.
+            on_order: (upstream's name, envelope) of an order that came; called on this upstream's thread.
+        """
+        self.name = settings.name
+        self._settings = settings
+        self._topic = f"weldgate/1/{collector}/"
+        self._client_id = settings.client_id or collector
+        self._key = key
+        self._password = password
+        self._writer = writer
+        self._open_reader = open_reader
+        self._on_order = on_order
+        self._committed = writer.committed
+        self._results: deque[bytes] = deque(maxlen=_RESULTS_MAX)
+        self._stopping = threading.Event()
+        self._wake_in, self._wake_out = socket.socketpair()
+        self._wake_in.setblocking(False)
+        self._wake_out.setblocking(False)
+        self._thread = threading.Thread(target=self._run, name=f"upstream-{self.name}", daemon=True)
+        self._status = UpstreamStatus(False, 0, 0, "starting")
+        self._ready = False
+        self._refused = ""
+        self._reader: Reader | None = None
+        self._storing: tuple[Future[bool], list[Built]] | None = None
+        self._fresh: deque[Built] = deque()  # built and stored, to be published for the first time
+        self._renewing: Future[None] | None = None
+        self._waiting_since_s = 0.0
+        self._saved: tuple[int, bytes] = (0, b"")
+        self._saved_s = 0.0
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def committed(self, index: int) -> None:
+        """Learn that rows are durable through ``index``; from any thread."""
+        self._committed = index
+        self._wake()
+
+    def report(self, order: Order) -> None:
+        """Publish an order's result; from any thread."""
+        result = ResultEnvelope(order.id, order.device, order.type, order.state, order.reason, order.changed_s)
+        self._results.append(encode_result(result, self._key))
+        self._wake()
+
+    def status(self) -> UpstreamStatus:
+        """Return the present state."""
+        return self._status
+
+    def stop(self) -> None:
+        """Stop the thread; the cursor is stored before."""
+        self._stopping.set()
+        self._wake()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._wake_in.close()
+        self._wake_out.close()
+
+    def _wake(self) -> None:
+        # A full pipe wakes as well as one more byte would; a closed one has nobody to wake.
+        with contextlib.suppress(OSError):
+            self._wake_in.send(b"\0")
+
+    def _run(self) -> None:
+        backoff_s = _BACKOFF_FIRST_S
+        with self._open_reader() as reader:
+            self._reader = reader
+            self._begin()
+            while not self._stopping.is_set():
+                self._ready = False
+                try:
+                    self._session()
+                    trouble = "disconnected"
+                except (OSError, ValueError, WeldgateError) as error:
+                    trouble = str(error)
+                if self._stopping.is_set():
+                    break
+                if self._ready:
+                    backoff_s = _BACKOFF_FIRST_S
+                _log.warning("upstream_disconnected", upstream=self.name, reason=trouble)
+                self._tell(False, trouble)
+                self._stopping.wait(random.uniform(backoff_s / 2, backoff_s))  # noqa: S311 - jitter, not a secret
+                backoff_s = min(backoff_s * 2, self._settings.backoff_max_s)
+            self._save_cursor(time.monotonic(), final=True)
+
+    def _begin(self) -> None:
+        """Take up the packs and the cursor as the store has them."""
+        if self._reader is None:
+            raise RuntimeError("upstream has no reader")
+        self._packer = Packer(self._reader, self.name, self._key)
+        through, boot = self._reader.cursor(self.name)
+        store_id, built = self._packer.store_id, self._packer.built
+        self._cursor = Cursor(store_id, min(through, built), boot, built, self._settings.receipt_timeout_s)
+        self._saved = (through, boot)
+        self._storing = None
+        self._fresh.clear()
+
+    def _session(self) -> None:
+        """Hold one connection until it ends."""
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2, self._client_id, clean_session=True, protocol=MQTTProtocolVersion.MQTTv311
+        )
+        client.connect_timeout = _CONNECT_S
+        client.on_connect = self._connected
+        client.on_subscribe = self._subscribed
+        client.on_message = self._message
+        if self._settings.username:
+            client.username_pw_set(self._settings.username, self._password)
+        if self._settings.tls_ca_file:
+            client.tls_set(ca_certs=self._settings.tls_ca_file, tls_version=ssl.PROTOCOL_TLS_CLIENT)
+        self._refused = ""
+        try:
+            client.connect(self._settings.host, self._settings.port, _KEEPALIVE_S)
+            while not self._stopping.is_set() and client.socket() is not None:
+                self._turn(client)
+        finally:
+            if client.is_connected():
+                client.disconnect()
+            sock = client.socket()
+            if sock is not None:
+                sock.close()
+        if self._refused:
+            raise OSError(self._refused)
+
+    def _turn(self, client: paho.Client) -> None:
+        """Wait for something to do, and do it."""
+        sock: Any = client.socket()
+        poll = select.poll()  # select() ends at descriptor 1,023; chips may have those
+        poll.register(self._wake_out, select.POLLIN)
+        poll.register(sock, select.POLLIN | (select.POLLOUT if client.want_write() else 0))
+        pending = getattr(sock, "pending", None)
+        ready = dict(poll.poll(0 if pending is not None and pending() else self._wait_ms()))
+        if self._wake_out.fileno() in ready:
+            with contextlib.suppress(BlockingIOError):
+                self._wake_out.recv(4_096)
+        code = MQTTErrorCode.MQTT_ERR_SUCCESS
+        if sock.fileno() in ready or (pending is not None and pending()):
+            code = client.loop_read()
+        if code == MQTTErrorCode.MQTT_ERR_SUCCESS and client.want_write():
+            code = client.loop_write()
+        if code == MQTTErrorCode.MQTT_ERR_SUCCESS:
+            code = client.loop_misc()
+        if code != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            raise OSError(paho.error_string(code))
+        if self._ready:
+            self._work(client)
+
+    def _wait_ms(self) -> int:
+        """Return how long the thread may sleep: until a pack is due, or a while."""
+        if self._ready and self._committed > self._packer.last_row and self._waiting_since_s:
+            due_s = self._waiting_since_s + self._settings.pack_ms / 1000 - time.monotonic()
+            return min(_POLL_MS, max(1, int(due_s * 1000) + 1))
+        return _POLL_MS
+
+    def _work(self, client: paho.Client) -> None:
+        """Send what may be sent."""
+        now_s = time.monotonic()
+        if self._renewing is not None:
+            if not self._renewing.done():
+                return
+            self._renewing.result()
+            self._renewing = None
+            self._begin()
+        cursor = self._cursor
+        if cursor.timed_out(now_s):
+            _log.warning("receipts_overdue", upstream=self.name, through=cursor.through, probing=cursor.probing)
+        while self._results:
+            client.publish(self._topic + "result", self._results.popleft(), qos=0)
+        if self._storing is not None and self._storing[0].done():
+            future, packs = self._storing
+            self._storing = None
+            if not future.result():
+                self._begin()  # another upstream renewed the store id
+                return
+            self._fresh += packs
+            cursor.built = packs[-1].number
+        self._publish_due(client, now_s)
+        self._build(now_s)
+        self._save_cursor(now_s)
+        self._tell(True, "receipts overdue" if cursor.probing else "")
+
+    def _publish_due(self, client: paho.Client, now_s: float) -> None:
+        """Publish packs from ``sent`` + 1, as far as the window goes and boundaries are stored."""
+        cursor = self._cursor
+        while cursor.sent < cursor.built and cursor.may_send(self._settings.window_packs):
+            number = cursor.sent + 1
+            while self._fresh and self._fresh[0].number < number:
+                self._fresh.popleft()
+            if self._fresh and self._fresh[0].number == number:
+                built: Built | None = self._fresh.popleft()
+            else:
+                built = self._packer.rebuild(number)
+            if built is None or len(built.data) > PACK_MAX:
+                self._renew(f"pack {number} can't be rebuilt")
+                return
+            client.publish(self._topic + "pack", built.data, qos=0)
+            cursor.published(number, now_s)
+
+    def _build(self, now_s: float) -> None:
+        """Build packs of what was committed, and have their boundaries stored; they are published after that."""
+        cursor = self._cursor
+        rows = self._committed - self._packer.last_row
+        if self._storing is not None or rows <= 0 or cursor.built - cursor.through >= self._settings.window_packs:
+            return
+        if not self._waiting_since_s:
+            self._waiting_since_s = now_s
+        if rows < _FULL_ROWS and now_s - self._waiting_since_s < self._settings.pack_ms / 1000:
+            return
+        packs: list[Built] = []
+        while len(packs) < self._settings.window_packs - (cursor.built - cursor.through):
+            built = self._packer.build(self._committed)
+            if built is None:
+                break
+            packs.append(built)
+        self._waiting_since_s = 0.0
+        boundaries = [(pack.number, pack.first, pack.last, pack.digest) for pack in packs]
+        future = self._writer.submit(
+            lambda connection: save_boundaries(connection, cursor.store_id, self.name, boundaries)
+        )
+        self._storing = (future, packs)
+        future.add_done_callback(lambda _done: self._wake())
+
+    def _save_cursor(self, now_s: float, final: bool = False) -> None:
+        cursor = self._cursor
+        state = (cursor.through, cursor.boot)
+        if state == self._saved or not (final or now_s - self._saved_s >= _CURSOR_S):
+            return
+        future = self._writer.submit(lambda connection: save_cursor(connection, cursor.store_id, self.name, *state))
+        self._saved, self._saved_s = state, now_s
+        if final:
+            future.result()
+
+    def _renew(self, why: str) -> None:
+        """Draw a new store id and start from the oldest row: the two stores no longer agree."""
+        _log.error("store_id_renewed", upstream=self.name, reason=why)
+        old = self._cursor.store_id
+        self._renewing = self._writer.submit(lambda connection: renew_store(connection, old))
+        self._renewing.add_done_callback(lambda _done: self._wake())
+
+    def _connected(self, client: paho.Client, _data: Any, _flags: Any, code: ReasonCode, _properties: Any) -> None:
+        if code.is_failure:
+            self._refused = f"broker refuses: {code}"
+            return
+        client.subscribe([(self._topic + "receipt", 0), (self._topic + "order", 0)])
+
+    def _subscribed(self, client: paho.Client, _data: Any, _mid: int, codes: list[Any], _properties: Any) -> None:
+        if any(code.is_failure for code in codes):
+            self._refused = f"broker denies a subscription below {self._topic}"
+            client.disconnect()
+            return
+        self._ready = True
+        self._cursor.restart(time.monotonic())
+        _log.info("upstream_connected", upstream=self.name, host=self._settings.host, through=self._cursor.through)
+
+    def _message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+        if message.topic == self._topic + "order":
+            self._on_order(self.name, bytes(message.payload))
+            return
+        try:
+            receipt = decode_receipt(bytes(message.payload), self._key)
+        except WeldgateError as error:
+            _log.warning("receipt_refused", upstream=self.name, code=error.code, reason=error.message)
+            return
+        if receipt.upstream != self.name or self._renewing is not None:
+            return
+        outcome = self._cursor.receipt(receipt, self._packer.digest, time.monotonic())
+        if outcome == MISMATCH:
+            self._renew(f"receipt through {receipt.through} does not fit this store")
+        elif outcome == REWOUND:
+            _log.warning("upstream_rewound", upstream=self.name, through=receipt.through)
+        elif outcome == ADVANCED:
+            while self._fresh and self._fresh[0].number <= receipt.through:
+                self._fresh.popleft()
+
+    def _tell(self, connected: bool, trouble: str) -> None:
+        boundary = self._reader.pack(self.name, self._cursor.through) if self._reader is not None else None
+        receipted = boundary[1] if boundary else 0
+        self._status = UpstreamStatus(connected, self._cursor.through, self._committed - receipted, trouble)
+
+
+_FULL_ROWS = 2_000  # enough rows for a pack at once, without waiting for pack_ms
