@@ -1,0 +1,76 @@
+"""ECDSA over P-256 against edge vectors, and that a check comes in slices."""
+
+import json
+import os
+import unittest
+
+from weldgate_protocol import p256
+
+with open(os.getenv("WELDGATE_VECTORS", "tests/vectors") + "/p256.json") as file:
+    CASES = json.load(file)
+
+
+def arguments(case):
+    """Return key, digest and signature of a case."""
+    return [bytes.fromhex(case[name]) for name in ("key", "digest", "signature")]
+
+
+class P256Test(unittest.TestCase):
+    """Yes exactly where the curve says yes."""
+
+    def test_good_signatures_are_accepted(self):
+        """M-TOK-06: a good signature is a yes, also where additions degenerate or r + n is the x of the sum."""
+        for case in CASES:
+            if case["good"]:
+                with self.subTest(name=case["name"]):
+                    self.assertTrue(p256.verify(*arguments(case)))
+
+    def test_bad_signatures_are_refused(self):
+        """M-TOK-06: r or s out of range, a sum at infinity, a key off the curve and every other fault are a no."""
+        for case in CASES:
+            if not case["good"]:
+                with self.subTest(name=case["name"]):
+                    self.assertFalse(p256.verify(*arguments(case)))
+
+    def test_second_check_by_the_same_key_is_as_right(self):
+        """A kept table gives the same answers as a fresh one, and only so many tables are kept."""
+        good = [case for case in CASES if case["good"]][: p256.TABLES_MAX + 3]
+        for _ in range(2):
+            for case in good:
+                self.assertTrue(p256.verify(*arguments(case)))
+                spoiled = arguments(case)
+                spoiled[1] = bytes(31) + b"\x05"
+                self.assertFalse(p256.verify(*spoiled))
+        self.assertEqual(len(p256._tables), p256.TABLES_MAX)
+
+    def test_check_comes_in_slices(self):
+        """M-TOK-20: a check yields often, with and without its tables, so that the gate's tick gets its turn."""
+        case = [case for case in CASES if case["good"]][-1]
+        p256._tables.clear()
+        for least in (60, 20):
+            count = 0
+            for _ in p256.verify_steps(*arguments(case)):
+                count += 1
+            self.assertTrue(count >= least)
+
+    def test_two_checks_run_side_by_side(self):
+        """Two interleaved checks by keys without tables come out right."""
+        first, second = [case for case in CASES if case["good"]][5:9:3]
+        steps = [p256.verify_steps(*arguments(first)), p256.verify_steps(*arguments(second))]
+        results = []
+        p256._tables.clear()
+        while steps:
+            for one in list(steps):
+                try:
+                    next(one)
+                except StopIteration as stop:
+                    results.append(stop.value)
+                    steps.remove(one)
+        self.assertEqual(results, [True, True])
+
+    def test_points_are_judged(self):
+        """M-KEYSET-05: on_curve knows points from other pairs of numbers and from other lengths."""
+        self.assertTrue(p256.on_curve(p256.GENERATOR))
+        self.assertFalse(p256.on_curve(p256.GENERATOR[:63]))
+        self.assertFalse(p256.on_curve(bytes(64)))
+        self.assertFalse(p256.on_curve(p256.GENERATOR[32:] + p256.GENERATOR[:32]))
