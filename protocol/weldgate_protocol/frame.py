@@ -1,7 +1,7 @@
 """One frame to bytes and back: header, length, tag, CRC, stuffing. The only framing code in the house.
 
 *raw* is header (26) · payload (≤ 1024) · tag (8): what spool and store keep, byte-identical for ever.
-*wire* is 7E · stuffed(raw · crc (2)) · 7E: what travels. SPEC.md §3 and §4 are the normative text.
+*wire* is 7E · stuffed(raw · crc (2)) · 7E: what travels. SPEC.md §3 is the normative text.
 
 Decides what is a well-formed frame. Leaves to others: finding frames in a stream (`stream`), whether the tag is
 the right key's (`conversation`), what the payload says (`messages`).
@@ -57,7 +57,7 @@ def _flags_of(type_: int) -> int:
 
 
 def _check_flags(flags: int, type_: int) -> None:
-    """Hold direction and durable bit against the type's range (M-FRAME-09, M-FRAME-10)."""
+    """Hold direction and durable bit against the type's range (M-FRAME-10)."""
     both = flags & 0x18  # FLAG_DOWN | FLAG_DURABLE
     if type_ >= TYPE_PRIVATE:
         if both == 0x18:
