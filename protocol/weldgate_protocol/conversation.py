@@ -29,6 +29,7 @@ WELCOME_WAIT_MS = const(30000)  # chip: from the hello to the welcome; long, for
 WELCOME_FRESH_MS = const(5000)  # a welcome's time is taken up to this age of the hello
 CONFIRM_WAIT_MS = const(30000)  # collector: from the welcome to the first K_conn frame
 SILENCE_MS = const(90000)  # both, online: three heartbeats of 30 s
+ACK_WAIT_MS = const(300000)  # chip: what was sent and is not acknowledged for this long is sent again, anew
 RETRY_MAX_S = const(300)  # a longer wish of the collector's, authentic or not, is cut to this
 HIGH_WATER_AHEAD_MAX = 1 << 20  # a high-water further ahead of the chip's own is not believed
 SEQ_MAX = 0xFFFFFFFF

@@ -105,6 +105,8 @@ class ChipConversation:
         self._own_highest = 0
         self._next = 1
         self._hello_ms = 0
+        self._ack_ms = 0
+        self._now_ms = 0
         self._seq = 0
         self._seq_heard = 0
         self._sent = 0
@@ -242,6 +244,7 @@ class ChipConversation:
         if self.closed:
             return IGNORED
         self.reason = 0
+        self._now_ms = now_ms
         try:
             frame = parse(raw)
         except FrameError:
@@ -290,12 +293,25 @@ class ChipConversation:
         if fault:
             self.reason = fault
             return LOCK if event == LOCK else BAD
-        if action == c.A_TAKE_ACK:
-            if through <= self.acked:
-                return IGNORED
+        return self._take_ack(through) if action == c.A_TAKE_ACK else event
+
+    def _take_ack(self, through: int) -> int:
+        """Raise what may be overwritten; end when frames sent long ago are still not covered.
+
+        Acks come with every heartbeat, so this is looked at without a clock of our own. Withheld acks (the collector
+        is under pressure) and frames lost on a serial line look alike: sending again helps the one and harms little.
+        """
+        if through > self.acked:
             self.acked = through
+            self._ack_ms = self._now_ms
             return ACKED
-        return event
+        if self._sent <= self.acked:
+            self._ack_ms = self._now_ms
+        elif (self._now_ms - self._ack_ms) & c.TICKS_MASK > c.ACK_WAIT_MS:
+            self.reason = reasons.WIRE_ACK_STALLED
+            self._go(c.step(self.state, c.E_END))
+            return BAD
+        return IGNORED
 
     def _welcome(self, raw: bytes, frame: "Frame", now_ms: int) -> int:
         """Take a welcome: its nonce, then the key, then the tag, and only then anything else in it."""
@@ -325,6 +341,7 @@ class ChipConversation:
         if high > self._own_highest + c.HIGH_WATER_AHEAD_MAX:
             return self._illegal(reasons.WIRE_HIGH_WATER)
         self._conn = key
+        self._ack_ms = now_ms
         self._seq_heard = frame.seq
         self.authentic = True
         self.frame = frame

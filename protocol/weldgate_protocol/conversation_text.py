@@ -110,6 +110,7 @@ def render() -> str:
         f"| a welcome's time is taken up to this age of the hello | {c.WELCOME_FRESH_MS} ms |",
         f"| collector waits for the first K_conn frame | {c.CONFIRM_WAIT_MS} ms |",
         f"| silence that ends a connection, both ends | {c.SILENCE_MS} ms |",
+        f"| chip waits for an ack of what it sent | {c.ACK_WAIT_MS} ms |",
         f"| bad tags that close | {c.BAD_TAGS_MAX} |",
         f"| longest wait that a chip lets itself be told | {c.RETRY_MAX_S} s |",
         f"| high-water ahead of the chip that is believed | {c.HIGH_WATER_AHEAD_MAX} frames |",

@@ -158,6 +158,8 @@ WIRE_PENDING = const(260)
 WIRE_CONFLICT = const(261)
 WIRE_HIGH_WATER = const(262)
 WIRE_OTHER_EPOCH = const(263)
+WIRE_ACK_STALLED = const(264)
+WIRE_SILENT = const(265)
 
 # 270–279 envelopes, keys, packs
 COSE_MALFORMED = const(270)

@@ -11,7 +11,7 @@ from weldgate_protocol import conversation_chip as chip
 from weldgate_protocol import conversation_collector as collector
 from weldgate_protocol import messages
 from weldgate_protocol._compat import HmacKey
-from weldgate_protocol.frame import FLAG_DURABLE, encode_body, from_wire, seal
+from weldgate_protocol.frame import FLAG_DURABLE, encode_body, from_wire, seal, to_wire
 from weldgate_protocol.keys import ChipKeys
 
 DEVICE = (77).to_bytes(8, "big")
@@ -28,6 +28,7 @@ class Spool:
         self.epoch = epoch.to_bytes(4, "big")
         self.frames: dict[int, bytes] = {}
         self.next_seq = 1
+        self.acked = 0
         self.written: dict[int, bytes] = {}
 
     @property
@@ -95,6 +96,7 @@ class World:
         self.nonces = 0
         self.resume_at = 0
         self.cursor = 1
+        self.now_ms = 0
         self.committed_ever: dict[bytes, int] = {}
 
     @property
@@ -162,7 +164,7 @@ class World:
             "config_version": 0,
             "revocations_version": 0,
         }
-        self.connections[-1].up.append(self.chip.start(self.random(16), fields, spool.epoch, STAMP, 0))
+        self.connections[-1].up.append(self.chip.start(self.random(16), fields, spool.epoch, STAMP, self.now_ms))
 
     def lookup(self, device: bytes) -> ChipKeys | None:
         return ChipKeys(0, K_UP, K_DOWN) if device == DEVICE else None
@@ -172,7 +174,7 @@ class World:
         if not self.connections or not self.chip.welcomed:
             return
         up = self.connections[-1].up
-        if not self.chip.online or self.cursor > self.spool.highest:
+        if not self.chip.online:
             up.append(self.chip.volatile(messages.HEARTBEAT, HEARTBEAT, STAMP))
         while self.cursor <= self.spool.highest and self.cursor - self.chip.acked <= WINDOW:
             seq = self.spool.next_held(self.cursor)
@@ -184,7 +186,7 @@ class World:
                 self.chip.end()
                 return
             self.chip.sent(seq)
-            up.append(wire_of(raw))
+            up.append(to_wire(raw))
             self.cursor = seq + 1
 
     def hear(self) -> None:
@@ -192,21 +194,26 @@ class World:
         line = self.connections[-1] if self.connections else None
         if line is None or not line.down:
             return
-        event = self.chip.receive(from_wire(line.down.pop(0)[1:-1]), 0)
+        event = self.chip.receive(from_wire(line.down.pop(0)[1:-1]), self.now_ms)
+        if event in (chip.WELCOMED, chip.ACKED):
+            self.spool.acked = self.chip.acked
         if event == chip.WELCOMED:
             self.cursor = self.chip.high_water + 1
-            held = self.spool.next_held(self.cursor)
-            lower = 0 < held < self.chip.first
-            self.resume_at = held if lower else 0
-            if lower:
+            held = self.spool.next_held(self.cursor) or self.spool.next_seq
+            fits = held == self.chip.first or (held > self.chip.first and self._bridges(held))
+            self.resume_at = 0 if fits else held
+            if not fits:
                 self.chip.end()
         elif event == chip.ACKED:
             assert self.chip.acked <= self.committed_ever.get(self.spool.epoch, 0), "acked before the commit"
 
+    def _bridges(self, seq: int) -> bool:
+        return seq in self.spool.frames and self.chip.follows(self.spool.frames[seq])
+
     def forget(self) -> None:
         """Overwrite what is acknowledged."""
         for seq in sorted(self.spool.frames)[:3]:
-            if seq <= self.chip.acked:
+            if seq <= self.spool.acked:
                 del self.spool.frames[seq]
 
     # what a collector does
@@ -227,6 +234,9 @@ class World:
                     if other is not line:
                         other.end.close()
             elif kind == collector.DECLARE:
+                lost = range(event[2], event[3] + 1)
+                if event[1] == self.spool.epoch and any(seq in lost for seq in self.spool.frames):
+                    raise AssertionError("declared lost what the chip still holds")
                 self.store.queue.append((event[1], event[2], event[3], b""))
             elif kind == collector.CLOSE:
                 line.open = False
@@ -283,12 +293,29 @@ class World:
         self._on_line(lambda frames: frames.clear())
         self.chip.end()
 
+    def flow(self) -> None:
+        """Move whatever is under way on the newest connection, without a commit."""
+        if self.chip.closed:
+            self.connect()
+        for _ in range(2):
+            self.speak()
+            while self.connections[-1].up:
+                self.listen()
+            while self.connections[-1].down:
+                self.hear()
+
     def settle(self, rounds: int = 40) -> None:
-        """Let a good line do its work."""
+        """Let a good line do its work; a round is the time between two heartbeats."""
         for _ in range(rounds):
+            self.now_ms += 30_000
             if self.chip.closed or not self.connections or not self.connections[-1].open:
                 self.connect()
+            newest = self.connections[-1]
             self.speak()
+            if self.chip.online:
+                newest.up.append(self.chip.volatile(messages.HEARTBEAT, HEARTBEAT, STAMP))
+            if not newest.up and not newest.down:
+                self.chip.end()  # neither end has anything to say, and the link's patience is over
             for which in range(len(self.connections)):
                 while self.connections[which].up:
                     self.listen(which)
@@ -306,10 +333,3 @@ HEARTBEAT = {
     "current_ma": 0,
     "uptime_s": 0,
 }
-
-
-def wire_of(raw: bytes) -> bytes:
-    """Return a spooled frame as it travels."""
-    from weldgate_protocol.frame import to_wire
-
-    return to_wire(raw)

@@ -262,6 +262,34 @@ class TestConversationChip(unittest.TestCase):
         self.assertTrue(self.chip.follows(durable(7)))
         self.assertFalse(self.chip.follows(durable(4)))
 
+    def test_stalled_ack_ends_the_connection(self):
+        """M-CONV-18: what was sent and is not acknowledged for 300 s is sent again on a new connection."""
+        self.open()
+        late = c.ACK_WAIT_MS + 2
+        self.assertEqual(self.chip.receive(self.ack(3, 2), late), chip.IGNORED)  # nothing was under way
+        self.chip.sent(4)
+        self.assertEqual(self.chip.receive(self.ack(3, 3), late + c.ACK_WAIT_MS), chip.IGNORED)
+        self.assertEqual(self.chip.receive(self.ack(3, 4), late + c.ACK_WAIT_MS + 1), chip.BAD)
+        self.assertEqual((self.chip.closed, self.chip.reason), (True, reasons.WIRE_ACK_STALLED))
+
+    def test_risen_ack_renews_the_wait(self):
+        """M-CONV-18: an ack that covers more starts the wait again."""
+        self.open()
+        self.chip.sent(5)
+        self.assertEqual(self.chip.receive(self.ack(4, 2), c.ACK_WAIT_MS), chip.ACKED)
+        self.assertEqual(self.chip.receive(self.ack(4, 3), c.ACK_WAIT_MS + 100), chip.IGNORED)
+
+    def ack(self, through, seq):
+        return down(messages.ACK, seq, {"epoch": EPOCH, "through": through})
+
+    def test_first_tells_what_would_be_declared(self):
+        """M-CONV-10: the chip can see before its heartbeat which frames the collector is going to declare."""
+        self.open(7, 9, 3)
+        self.assertEqual((self.chip.high_water, self.chip.first), (3, 7))
+        self.setUp()
+        self.open(1, 9, 3)
+        self.assertEqual(self.chip.first, 4)
+
     def test_patience_depends_on_the_state(self):
         """M-CONV-16: a welcome is waited for 30 s; later a silence of 90 s ends the connection."""
         self.chip.start(CHIP_NONCE, hello_fields(), EPOCH, STAMP, 0)
