@@ -1,0 +1,253 @@
+"""The line as real processes on free ports: broker, collector, counting consumer, each killed and started at will.
+
+Used by system tests, the bench and the demo. Waits by asking (a port answers, a count is reached), never by a blind
+sleep; each wait has a deadline and says what it waited for.
+"""
+
+import json
+import os
+import secrets
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from weldgate_collector import Chip, add_chips, write_secret
+from weldgate_protocol.errors import LocalError
+from weldgate_protocol.reasons import TOOL_TIMEOUT
+
+from .broker import Broker, NatsBroker, free_port
+
+__all__ = ["Line", "LineError", "bench", "wait_for"]
+
+_WAIT_S = 60.0
+_POLL_S = 0.02
+
+
+class LineError(LocalError):
+    """A part of the line that did not do what was waited for."""
+
+
+def wait_for(what: str, true: Callable[[], bool], seconds: float = _WAIT_S) -> None:
+    """Ask until it is so.
+
+    Raises:
+        LineError: it was not so in time.
+    """
+    deadline_s = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > deadline_s:
+            raise LineError(TOOL_TIMEOUT, f"waited {seconds:.0f} s for: {what}")
+        time.sleep(_POLL_S)
+
+
+class Line:
+    """Broker, collector and consumer in one folder. Use it in ``with``; every process ends with it.
+
+    Attributes:
+        port: the collector's TCP port.
+        broker: the broker.
+        store, journal: the collector's and the consumer's database.
+    """
+
+    def __init__(self, folder: Path, chips: Sequence[Chip], broker: Broker | None = None, extra: str = "") -> None:
+        """Write keys and configuration.
+
+        Args:
+            folder: everything goes there.
+            chips: known to the collector.
+            broker: another than ``NatsBroker``.
+            extra: more lines of the collector's configuration.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.broker = broker or NatsBroker(folder / "broker")
+        self.port = free_port()
+        self.metrics_port = free_port()
+        self.store = folder / "data" / "store.sqlite3"
+        self.journal = folder / "consumer.sqlite3"
+        self.key_file = folder / "collector.key"
+        self.chips_file = folder / "chips.jsonl"
+        self.config_file = folder / "collector.toml"
+        self._collector: subprocess.Popen[bytes] | None = None
+        self._consumer: subprocess.Popen[bytes] | None = None
+        write_secret(self.key_file, secrets.token_hex(32).encode())
+        add_chips(self.chips_file, chips)
+        self.config_file.write_text(
+            f"""[collector]
+name = "line"
+
+[tcp]
+host = "127.0.0.1"
+port = {self.port}
+
+[metrics]
+port = {self.metrics_port}
+
+[[upstream]]
+name = "consumer"
+port = {self.broker.port}
+receipt_timeout_s = 1.0
+backoff_max_s = 1.0
+pack_ms = 20
+{extra}""",
+            encoding="utf-8",
+        )
+
+    def __enter__(self) -> Self:
+        try:
+            self.broker.start()
+            self.start_consumer()
+            self.start_collector()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start_collector(self) -> None:
+        """Start the collector; return when it listens."""
+        self._collector = self._spawn("collector", "weldgate_collector", str(self.config_file))
+        wait_for("the collector to listen", lambda: bool(self.health()))
+
+    def kill_collector(self) -> None:
+        """Kill the collector with -9."""
+        _end(self._collector, signal.SIGKILL)
+        self._collector = None
+
+    def stop_collector(self) -> None:
+        """Stop the collector gracefully."""
+        _end(self._collector, signal.SIGTERM)
+        self._collector = None
+
+    def start_consumer(self) -> None:
+        """Start the consumer."""
+        self._consumer = self._spawn(
+            "consumer", "weldgate_simulator.upstream", "--broker", f"{self.broker.host}:{self.broker.port}",
+            "--database", str(self.journal), "--key-file", str(self.key_file), "--collector", "line",
+        )  # fmt: skip
+
+    def kill_consumer(self) -> None:
+        """Kill the consumer with -9."""
+        _end(self._consumer, signal.SIGKILL)
+        self._consumer = None
+
+    def stop(self) -> None:
+        """End every process."""
+        _end(self._collector, signal.SIGTERM)
+        self._collector = None
+        _end(self._consumer, signal.SIGTERM)
+        self._consumer = None
+        self.broker.stop()
+
+    def health(self) -> dict[str, Any]:
+        """Return the collector's ``/healthz``, empty when it doesn't answer."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/healthz", timeout=5) as answer:
+                found: dict[str, Any] = json.load(answer)
+                return found
+        except (urllib.error.URLError, OSError, ValueError):
+            return {}
+
+    def stored(self) -> list[tuple[int, int, int, bytes]]:
+        """Return (device, epoch, seq, raw) of every frame in the collector's store, in order of arrival."""
+        return _query(self.store, "SELECT device, epoch, seq, raw FROM records WHERE kind = 1 ORDER BY idx")
+
+    def delivered(self) -> list[tuple[int, int, int, bytes]]:
+        """Return (device, epoch, seq, raw) of every frame the consumer committed."""
+        return _query(self.journal, "SELECT device, epoch, seq, raw FROM frames ORDER BY device, epoch, seq")
+
+    def delivered_count(self) -> int:
+        """Return how many frames the consumer committed."""
+        if not self.journal.exists():
+            return 0
+        rows = _query(self.journal, "SELECT count(*) FROM frames")
+        return int(rows[0][0])
+
+    def cpu_s(self) -> dict[str, float]:
+        """Return the CPU seconds of each process up to now."""
+        pids = {"broker": self.broker.pid}
+        for name, process in (("collector", self._collector), ("consumer", self._consumer)):
+            pids[name] = process.pid if process is not None else 0
+        return {name: _cpu_s(pid) for name, pid in pids.items() if pid}
+
+    def _spawn(self, name: str, module: str, *arguments: str) -> "subprocess.Popen[bytes]":
+        with (self.folder / f"{name}.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", module, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+
+def bench(folder: Path, chips: int = 200, frames: int = 1_000) -> dict[str, Any]:
+    """Measure frames/s until the last is acknowledged (durable), and until the consumer committed it (delivered).
+
+    Args:
+        folder: empty; the caller removes it.
+        chips: how many.
+        frames: by each.
+
+    Returns:
+        ``durable_per_s``, ``delivered_per_s``, ``frames``, and ``cpu_s`` by process.
+    """
+    from .load import make_chips  # here, since the load generator imports what a line alone does not need
+
+    with Line(folder, make_chips(chips, secrets.token_bytes(32))) as line:
+        command = [
+            sys.executable, "-m", "weldgate_simulator.load", "--collector", f"127.0.0.1:{line.port}",
+            "--chips-file", str(line.chips_file), "--frames", str(frames), "--wait",
+        ]  # fmt: skip
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as load:
+            if load.stdout is None or load.stdin is None or load.stdout.readline() != "ready\n":
+                raise LineError(TOOL_TIMEOUT, "load generator did not get ready")
+            before = line.cpu_s()
+            started_s = time.perf_counter()
+            load.stdin.write("go\n")
+            load.stdin.flush()
+            result = json.loads(load.stdout.readline())
+        wait_for("the consumer to commit every frame", lambda: line.delivered_count() == chips * frames, 300)
+        seconds = time.perf_counter() - started_s
+        used = {name: round(value - before[name], 2) for name, value in line.cpu_s().items()}
+    used["load"] = result["cpu_s"]
+    return {
+        "frames": chips * frames, "durable_per_s": result["frames_per_s"],
+        "delivered_per_s": round(chips * frames / seconds), "cpu_s": used,
+    }  # fmt: skip
+
+
+def _end(process: "subprocess.Popen[bytes] | None", number: signal.Signals) -> None:
+    """End a process, harder when it doesn't."""
+    if process is not None:
+        process.send_signal(number)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _query(path: Path, query: str) -> list[Any]:
+    connection = sqlite3.connect(path, timeout=20)
+    try:
+        return connection.execute(query).fetchall()
+    finally:
+        connection.close()
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+if __name__ == "__main__":
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as name:
+        print(json.dumps(bench(Path(name))))
