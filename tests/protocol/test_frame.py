@@ -77,7 +77,7 @@ class FrameVectorTest(unittest.TestCase):
                 self.assertEqual(inner.count(b"\x7d"), inner.count(b"\x7d\x01") + inner.count(b"\x7d\x02"))
 
     def test_wire_is_refused(self):
-        """M-FRAME-07, M-FRAME-08, M-FRAME-09, M-FRAME-10, M-FRAME-11, M-FRAME-12: each fault has its number."""
+        """M-FRAME-07 M-FRAME-08 M-FRAME-09 M-FRAME-10 M-FRAME-11 M-FRAME-12 M-SEQ-02: each fault has its number."""
         for case in REFUSED:
             with self.subTest(name=case["name"]):
                 with self.assertRaises(FrameError) as caught:
@@ -104,6 +104,16 @@ class FrameTest(unittest.TestCase):
             frame.from_wire(b"\xff" + inner[1:])
 
         self.assertEqual(caught.exception.code, reasons.FRAME_CRC)
+
+    def test_a_kept_frame_travels_unchanged(self):
+        """M-SEQ-01: a durable frame that was kept gives the same bytes however often it travels."""
+        raw = frame.seal(frame.encode_body(*with_field(7, b"\x7e\x7d\x01\x02")), HmacKey(b"k" * 32))
+
+        for _ in range(2):
+            kept = frame.from_wire(frame.to_wire(raw)[1:-1])
+            self.assertEqual(kept, raw)
+            got = frame.parse(kept)
+            self.assertEqual((got.device, got.epoch, got.seq), (DEVICE, EPOCH, 9))
 
     def test_parse_checks_what_it_is_given(self):
         """A raw frame read back from flash is checked again, cut short or grown."""

@@ -114,6 +114,15 @@ class MessageTableTest(unittest.TestCase):
                 self.assertEqual(theirs.exception.code, reasons.MESSAGE_UNKNOWN_TYPE)
                 self.assertEqual(ours.exception.code, reasons.MESSAGE_UNKNOWN_TYPE)
 
+    def test_registers_grow_on_the_uplink_only(self):
+        """M-MSG-09: a gate state or a cause of a newer chip is kept; a lock mode that is not known is refused."""
+        newer = {"first": 1, "cause": 200}
+
+        self.assertEqual(messages.decode(messages.GAP, messages.encode(messages.GAP, newer)), newer)
+        with self.assertRaises(MessageError) as caught:
+            messages.decode(messages.LOCK, b"\xa3\x01\x03\x02\x48ABCDEFGH\x03\x00")
+        self.assertEqual(caught.exception.code, reasons.MESSAGE_FIELD_RANGE)
+
     def test_payload_is_limited(self):
         """M-MSG-08: a message that would not fit a frame is not built."""
         values = {}
