@@ -259,4 +259,7 @@ def main(arches: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except BuildError as e:
+        sys.exit(f"{e}")

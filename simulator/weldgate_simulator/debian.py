@@ -195,8 +195,10 @@ def _call(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def _complaint(stderr: str) -> str:
-    """Return apt's first error in one line, or ""."""
-    errors = [line[2:].strip() for line in stderr.splitlines() if line.startswith("E:")]
+    """Return apt's first error in one line, or its first failed download (a warning, when there is no network)."""
+    lines = stderr.splitlines()
+    errors = [line[2:].strip() for line in lines if line.startswith("E:")]
+    errors += [line[2:].strip() for line in lines if line.startswith("W: Failed to fetch")]
     return errors[0][:300] if errors else ""
 
 

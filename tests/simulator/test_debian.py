@@ -14,7 +14,7 @@ from weldgate_simulator.debian import PACKAGES, RETRY_AFTER_S
 APT = """#!/bin/sh
 echo "$@" >> "$FAKE_LOG"
 for word in "$@"; do case "$word" in
-  update) [ -z "$FAKE_UPDATE" ] || { echo "E: $FAKE_UPDATE" >&2; exit 100; } ;;
+  update) [ -z "$FAKE_UPDATE" ] || { echo "$FAKE_UPDATE" >&2; exit "${FAKE_CODE:-100}"; } ;;
   download) [ -z "$FAKE_UPDATE" ] || { echo "E: Unable to locate package" >&2; exit 100; }; sleep 0.3 ;;
   *:amd64) touch "$word.deb" ;;
 esac; done
@@ -116,7 +116,7 @@ def test_two_at_once_fetch_once(machine: Path) -> None:
 
 def test_failed_fetch_says_what_apt_said_and_is_not_repeated(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The update's own error is the reason; for an hour nobody asks again, then one does."""
-    monkeypatch.setenv("FAKE_UPDATE", "Temporary failure resolving the mirror")
+    monkeypatch.setenv("FAKE_UPDATE", "E: Temporary failure resolving the mirror")
     failed, sentence = unpack(machine)
     monkeypatch.delenv("FAKE_UPDATE")
     remembered, again = unpack(machine)
@@ -134,6 +134,17 @@ def test_failed_fetch_says_what_apt_said_and_is_not_repeated(machine: Path, monk
     assert asked == 2
     assert later is not None
     assert not note.exists()
+
+
+def test_no_network_is_told_as_such(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without network apt's update only warns and ends well: the reason is still the network, not the package."""
+    monkeypatch.setenv("FAKE_UPDATE", "W: Failed to fetch InRelease  Temporary failure resolving the mirror")
+    monkeypatch.setenv("FAKE_CODE", "0")
+
+    root, sentence = unpack(machine)
+
+    assert root is None
+    assert sentence.endswith("Failed to fetch InRelease  Temporary failure resolving the mirror")
 
 
 def test_package_that_does_not_start_is_not_kept(machine: Path) -> None:
