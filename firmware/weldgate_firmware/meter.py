@@ -142,6 +142,7 @@ class Meter:
         self.fault = 0
         self.zero_eighths = 0
         self._span = profile.zero_span_ma * 256 // profile.gain  # in eighths of a count
+        self._mean = profile.mode == DC_MEAN
         self._size = profile.samples_per_tick * TICKS_A_WINDOW
         self._filled = 0
         self._sum = 0
@@ -169,10 +170,14 @@ class Meter:
         self.complete = end <= stop
         if end > stop:
             end = stop
-        for i in range(start, end):
-            distance = (samples[i] >> 4) - bias
-            total += distance
-            squares += distance * distance
+        if self._mean:
+            for i in range(start, end):
+                total += (samples[i] >> 4) - bias
+        else:
+            for i in range(start, end):
+                distance = (samples[i] >> 4) - bias
+                total += distance
+                squares += distance * distance
         self._filled += end - start
         self._sum = total
         self._squares = squares
@@ -221,7 +226,7 @@ class Meter:
                 return 0
             self.fault = 0
             happened = SENSOR_RECOVERED
-        if profile.mode == DC_MEAN:
+        if self._mean:
             eighths = total * 8 // size
             distance = eighths - self.zero_eighths
             self.reading_ma = (distance if distance >= 0 else -distance) * profile.gain >> 8

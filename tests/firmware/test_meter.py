@@ -259,6 +259,17 @@ class FaultTest(unittest.TestCase):
         self.assertEqual(eight, [0] * 7 + [meter.SENSOR_FAILED] + [0] * 4)
         self.assertEqual(one.fault, ALARM_SENSOR_OPEN)
 
+    def test_stopped_converter_that_comes_back_at_the_rail_is_told_once(self):
+        """The same reason twice is one failure."""
+        one = Meter(dc_hall_1000a())
+        for _ in range(8):
+            one.heard(0)
+
+        happened = [read(one, window(0)) for _ in range(6)]
+
+        self.assertEqual(happened, [0] * 6)
+        self.assertEqual(one.fault, ALARM_SENSOR_OPEN)
+
 
 class ProfileTest(unittest.TestCase):
     """Profiles refuse what would make the meter lie."""

@@ -214,6 +214,17 @@ def test_board_that_died_unseen_is_reported_when_power_returns(board: Board, clo
     assert board.resets[-1] == POWER_ON
 
 
+def test_dead_board_can_lose_nothing_more(board: Board, clock: VirtualClock) -> None:
+    """A second cut and a failing supply change nothing on a board that is dead."""
+    board.cut_power()
+    board.watch()
+    board.cut_power()
+    board.fail_supply()
+    clock.advance(60_000)
+
+    assert (board.powered, board.watch(), board.resets) == (False, False, [POWER_ON])
+
+
 def test_serial_ports_carry_bytes_both_ways(board: Board) -> None:
     """Scanner and console deliver what was put in; what the firmware says can be taken once."""
     board.scanner.put(b"WG1:ABC")
