@@ -34,8 +34,6 @@ SYNCED = const(2)
 SYNC_HOLDS_S = const(86400)  # a crystal of 50 ppm drifts 4 s in a day: after it the time is held, no longer synced
 KEEP_EVERY_S = const(600)  # DESIGN 3.6: the trusted floor is kept every 10 min
 MARGIN_S = const(60)  # kept below the running clock, since the crystal may run fast and links delay a welcome
-AHEAD_MAX_S = const(600)  # DESIGN 3.6: issued-at further ahead is refused on a held or synced clock
-TENTATIVE_STEP_S = const(400 * 86400)  # DESIGN 3.6: one token moves an unsynced clock so far at most
 
 
 def ticks_diff(later: int, earlier: int) -> int:
@@ -176,22 +174,29 @@ class Clock:
         self.trusted_s = floor_s
         return True
 
-    def token_issued(self, issued_s: int, key_set_end_s: int) -> bool:
-        """Raise the tentative floor by a verified token's issued-at; only an unsynced clock moves.
+    def learn(self, seconds: int) -> bool:
+        """Raise the tentative floor to what a verified token proves to be past; only an unsynced clock moves.
+
+        How far one token may move it is judged with the token (`weldgate_protocol.token`).
 
         Args:
-            issued_s: issued-at, seconds from 2020.
-            key_set_end_s: when the last key of the key set ends, seconds from 2020; the clock never passes it.
+            seconds: from 2020.
 
         Returns:
-            Whether the token's issued-at is believable now; False refuses the token.
+            Whether the clock moved, so that the floor should be stored.
         """
-        if self._since_sync_s >= 0:
-            return issued_s <= self._now_s + AHEAD_MAX_S
-        if issued_s <= self._now_s:
-            return True
-        if issued_s > self._now_s + TENTATIVE_STEP_S or issued_s > key_set_end_s:
+        if self._since_sync_s >= 0 or seconds <= self._now_s:
             return False
-        self._now_s = issued_s
-        self.tentative_s = issued_s
+        self._now_s = seconds
+        self.tentative_s = seconds
         return True
+
+    def stamp(self, ago_ms: int = 0) -> "tuple[int, int, int]":
+        """Return the time of a record: Unix seconds, milliseconds, quality.
+
+        Args:
+            ago_ms: how long ago it happened.
+        """
+        ms = self._rest_ms - ago_ms
+        seconds = ms // 1000
+        return max(to_unix(self._now_s) + seconds, 0), ms - seconds * 1000, self.quality

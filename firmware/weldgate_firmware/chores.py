@@ -1,0 +1,93 @@
+"""Flash's share of the driver's slices: write what waits, erase ahead, forget what has expired.
+
+Writing has no haste, since opening never waits for it; but a start does, so what is queued goes first. Flash that
+fails is asked again after a second, because each try may spend a sequence number.
+"""
+
+from weldgate_firmware.core import RAISED
+from weldgate_firmware.log import ACKED
+from weldgate_protocol import reasons
+from weldgate_protocol._compat import const
+from weldgate_protocol.errors import StorageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from weldgate_firmware.core import Core
+    from weldgate_firmware.limits import Limits
+
+RETRY_MS = const(1000)
+ERASE_GAP_MS = const(600)  # between two erases of 400 ms the gate sees its sensor and its button again
+TIDY_EVERY_S = const(60)
+
+
+class Chores:
+    """When flash is written, erased, and asked again."""
+
+    def __init__(self, core: "Core", limits: "Limits") -> None:
+        self._core = core
+        self._limits = limits
+        self._retry_ms = 0
+        self._erase_ms = 0
+        self._tidy_s = 0
+        self._acked = 0
+        self._told = False
+
+    def passed(self, ms: int) -> None:
+        """Let `ms` pass."""
+        self._retry_ms = max(self._retry_ms - ms, 0)
+        self._erase_ms = max(self._erase_ms - ms, 0)
+
+    def seconds(self, passed: int) -> None:
+        """Let powered seconds pass."""
+        self._tidy_s += passed
+
+    def write(self) -> bool:
+        """Write one fact, else one record; True when one was written."""
+        if self._retry_ms:
+            return False
+        core = self._core
+        may_erase = not core.closed
+        try:
+            if core.facts.flush(may_erase) or core.recorder.flush(may_erase):
+                self._told = False
+                return True
+        except StorageError as error:
+            self._failed(error)
+        return False
+
+    def write_all(self) -> None:
+        """Write everything that waits, as far as flash takes it: the supply is going."""
+        self._retry_ms = 0
+        while self.write():
+            pass  # each round makes one of two bounded queues shorter
+
+    def _failed(self, error: StorageError) -> None:
+        """Try again later, say so once, and let a session end whose seconds can't be kept."""
+        core = self._core
+        self._retry_ms = RETRY_MS
+        if core.facts.failing:
+            self._limits.soft_end(reasons.END_FAULT)
+        elif core.closed and error.code == reasons.STORAGE_FULL:
+            return  # no erased sector is left for this record: it waits until the relay opens
+        if not self._told:
+            self._told = True
+            core.alarm(reasons.ALARM_FLASH_FAILED, core.random(8), RAISED, False)
+
+    def tidy(self) -> bool:
+        """Erase ahead and forget, with the relay open and rule S4 settled, never two erases in a row."""
+        core = self._core
+        if core.closed or self._erase_ms or self._retry_ms or not core.watch.settled:
+            return False
+        if core.storage.service(True):
+            self._erase_ms = ERASE_GAP_MS
+            return True
+        if self._tidy_s < TIDY_EVERY_S:
+            return False
+        if core.facts.log.prune(core.clock.trusted_s, True):
+            return True
+        self._tidy_s = 0
+        spool = core.storage.spool
+        if spool.acked != self._acked:
+            self._acked = spool.acked
+            core.facts.put(ACKED, spool.epoch + spool.acked.to_bytes(4, "big"))
+        return True

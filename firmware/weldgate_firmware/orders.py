@@ -1,0 +1,168 @@
+"""Signed orders on their way in: verified in slices, carried out once, answered by a durable order-result.
+
+An order that rewrites a slot (configuration, key set, revocation list) waits, verified, until the relay is open:
+slots are never written under a session. One may wait; another is refused meanwhile.
+"""
+
+from struct import pack
+
+from weldgate_firmware import clock as clocks
+from weldgate_firmware import gate as gates
+from weldgate_firmware.core import CLEARED
+from weldgate_firmware.log import USED_ID, USED_IDS_MAX
+from weldgate_firmware.spool import RECORD
+from weldgate_protocol import messages, reasons
+from weldgate_protocol import order as protocol_order
+from weldgate_protocol._compat import const, sha256
+from weldgate_protocol.errors import ConfigError, Refused, StorageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from weldgate_firmware.core import Core
+    from weldgate_firmware.tokens import Tokens
+    from weldgate_firmware.trust import Trust
+    from weldgate_protocol.claims import Context
+    from weldgate_protocol.order import Order
+
+    Judge = Callable[[bytes, bytes, Context], Generator[None, None, Order]]
+
+APPLIED = const(0)  # order-result key 3
+REFUSED = const(1)
+
+_KINDS = {
+    messages.RELEASE: protocol_order.RELEASE,
+    messages.CLEAR_ALARM: protocol_order.CLEAR_ALARM,
+    messages.CONFIG: protocol_order.CONFIG,
+    messages.KEY_SET: protocol_order.KEY_SET,
+    messages.REVOCATIONS: protocol_order.REVOCATIONS,
+    messages.REKEY: protocol_order.REKEY,
+    messages.UPDATE: protocol_order.UPDATE,
+}
+_IN_SLOTS = (messages.CONFIG, messages.KEY_SET, messages.REVOCATIONS)
+
+
+class Orders:
+    """The order being verified, and the one that waits for the relay to open."""
+
+    def __init__(self, core: "Core", trust: "Trust", tokens: "Tokens", judge: "Judge") -> None:
+        self._core = core
+        self._trust = trust
+        self._tokens = tokens
+        self._judge = judge
+        self._steps: "Generator[None, None, Order] | None" = None
+        self._type = 0
+        self._data = b""
+        self._waiting: "tuple[int, Order, bytes] | None" = None
+        self.report_due = False  # a config-report is to be written
+
+    def submit(self, type_: int, data: bytes) -> None:
+        """Take a signed order, by the type of the message that carried it.
+
+        Its answer is an order-result, under the order's id when it was verified, else under the first 8 bytes of
+        the SHA-256 of its bytes.
+        """
+        if type_ not in _KINDS:
+            self._answer(sha256(data)[:8], type_, reasons.ORDER_UNSUPPORTED)
+        elif self._steps is not None or not self._core.ready:
+            self._answer(sha256(data)[:8], type_, reasons.GATE_BUSY)
+        else:
+            self._type = type_
+            self._data = bytes(data)
+            context = self._trust.context(self._is_used)
+            self._steps = self._judge(_KINDS[type_], self._data, context)
+
+    def _is_used(self, id_: bytes) -> bool:
+        return self._core.facts.log.get(USED_ID, id_) is not None
+
+    def step(self) -> bool:
+        """Verify one slice further, or carry out what waited; True when there was something to do."""
+        if self._waiting is not None and not self._core.closed:
+            type_, order, data = self._waiting
+            self._waiting = None
+            self._carry_out(type_, order, data)
+            return True
+        if self._steps is None:
+            return False
+        try:
+            next(self._steps)
+        except StopIteration as done:
+            self._steps = None
+            self._verified(self._type, done.value, self._data)
+        except Refused as refused:
+            self._steps = None
+            self._answer(sha256(self._data)[:8], self._type, refused.code)
+        return True
+
+    def _verified(self, type_: int, order: "Order", data: bytes) -> None:
+        if type_ in _IN_SLOTS and self._core.closed:
+            if self._waiting is None:
+                self._waiting = (type_, order, data)
+            else:
+                self._answer(order.id, type_, reasons.ORDER_IN_SESSION)
+            return
+        self._carry_out(type_, order, data)
+
+    def _carry_out(self, type_: int, order: "Order", data: bytes) -> None:
+        """Do what the order says, then keep its id and answer."""
+        core = self._core
+        reason = 0
+        if order.acts_once():
+            if core.facts.log.count(USED_ID) >= USED_IDS_MAX:
+                reason = reasons.TOKEN_USED_TABLE_FULL
+            else:
+                core.facts.put(USED_ID, pack(">I", clocks.from_unix(order.expires_s)), order.id)
+        if not reason:
+            if type_ == messages.RELEASE:
+                reason = self._release(order)
+            elif type_ == messages.CLEAR_ALARM:
+                reason = self._clear(order)
+            else:
+                reason = self._take(order, data)
+        self._answer(order.id, type_, reason)
+        core.settle()
+        core.outputs.changed()
+
+    def _release(self, order: "Order") -> int:
+        """Take the lock away that the order names; it energises nothing."""
+        lock = order.lock
+        if lock is None or lock not in self._core.holds.locks:
+            return reasons.ORDER_UNKNOWN_LOCK
+        self._core.holds.release(lock)
+        return 0
+
+    def _clear(self, order: "Order") -> int:
+        """Clear the alarms that the order names; current that still flows will latch a new one."""
+        core = self._core
+        for id_ in order.alarms:
+            reason = core.holds.clear(id_)
+            if reason:
+                core.alarm(reason, id_, CLEARED, True, order.id)
+        return 0
+
+    def _take(self, order: "Order", data: bytes) -> int:
+        """Put configuration, key set or revocation list in force."""
+        core = self._core
+        if order.version <= self._trust.versions[order.kind]:
+            return reasons.ORDER_VERSION_OLD  # a newer one came while this one waited
+        try:
+            self._trust.take(order, data)
+        except (ConfigError, StorageError) as error:
+            return error.code
+        self._tokens.drop()
+        session = core.session
+        if session is not None and self._trust.revokes(session.latest, session.kid):
+            core.post(gates.HARD_END, reasons.END_NOT_RESUMED)
+        self.report_due = True
+        return 0
+
+    def _answer(self, order: bytes, type_: int, reason: int) -> None:
+        """Record what became of an order."""
+        fields = {
+            "order": order,
+            "type": type_,
+            "result": REFUSED if reason else APPLIED,
+            "reason": reason or None,
+        }
+        self._core.recorder.note(messages.ORDER_RESULT, fields, RECORD)

@@ -1,0 +1,178 @@
+"""Tokens on their way in: verified in slices, then accepted, refused, or taken as an act.
+
+Verification is `weldgate_protocol.token`'s; here is what the chip itself knows: whether the machine is shut, whether
+somebody else is welding, whether flash and sensor allow a start, and whether showing the token was a local act.
+"""
+
+from struct import pack
+
+from weldgate_firmware import clock as clocks
+from weldgate_firmware import gate as gates
+from weldgate_firmware.core import ACT_SCANNER, VIA_SCANNER
+from weldgate_firmware.log import SESSION, TENTATIVE_FLOOR, USED_ID, USED_IDS_MAX
+from weldgate_firmware.sessions import SOFT_S
+from weldgate_firmware.starts import end_of
+from weldgate_protocol import reasons
+from weldgate_protocol.claims import Context
+from weldgate_protocol.errors import Refused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from weldgate_firmware.core import Core
+    from weldgate_firmware.trust import Trust
+    from weldgate_protocol.token import Claims
+
+    Verify = Callable[[bytes | str, Context], Generator[None, None, Claims]]
+
+
+class Tokens:
+    """The token being verified, and the rules of acceptance."""
+
+    def __init__(self, core: "Core", trust: "Trust", verify: "Verify") -> None:
+        self._core = core
+        self._trust = trust
+        self._verify = verify
+        self._steps: "Generator[None, None, Claims] | None" = None
+        self._via = 0
+        self._extension: "Claims | None" = None  # its used id is on its way to flash
+
+    # -- in ----------------------------------------------------------------------
+
+    def submit(self, data: "bytes | str", via: int) -> None:
+        """Take a token's bytes or text; refuse at once what can't be accepted now."""
+        core = self._core
+        state = core.gate.state
+        reason = 0
+        if state == gates.LATCHED:
+            reason = reasons.GATE_LATCHED
+        elif state == gates.LOCKED:
+            reason = reasons.GATE_LOCKED if core.ready else reasons.GATE_NOT_READY
+        elif core.power_failing:
+            reason = reasons.GATE_NOT_READY
+        elif state == gates.COMMITTING or state == gates.ENDING or self._steps is not None or self._extension:
+            reason = reasons.GATE_BUSY
+        if reason:
+            core.refuse(reason, via)
+            return
+        self._via = via
+        self._steps = self._verify(data, self._trust.context(self._is_used))
+
+    def drop(self) -> None:
+        """Drop the token being verified: what it is judged by has changed. It may be shown again."""
+        if self._steps is not None:
+            self._steps = None
+            self._core.refuse(reasons.GATE_BUSY, self._via)
+
+    def step(self) -> bool:
+        """Verify one slice further; True when there was one."""
+        steps = self._steps
+        if steps is None:
+            return self._extend_when_durable()
+        try:
+            next(steps)
+        except StopIteration as done:
+            self._steps = None
+            self._verified(done.value, self._via)
+        except Refused as refused:
+            self._steps = None
+            self._core.refuse(refused.code, self._via)
+        return True
+
+    def _is_own(self, id_: bytes) -> bool:
+        """Whether this token opened or extended the session that is suspended."""
+        session = self._core.session
+        return session is not None and (id_ == session.token or id_ == session.latest)
+
+    def _is_used(self, id_: bytes) -> bool:
+        if self._core.gate.state == gates.SUSPENDED and self._is_own(id_):
+            return False  # shown again it is an act, not a second session
+        return self._core.facts.log.get(USED_ID, id_) is not None
+
+    # -- judged --------------------------------------------------------------------
+
+    def _verified(self, claims: "Claims", via: int) -> None:
+        """Act on a verified token."""
+        core = self._core
+        if claims.clock_s and core.clock.learn(clocks.from_unix(claims.clock_s)):
+            core.facts.put(TENTATIVE_FLOOR, pack(">I", core.clock.tentative_s))
+        state = core.gate.state
+        if state == gates.SUSPENDED and self._is_own(claims.id):
+            if via == VIA_SCANNER:
+                self.act(ACT_SCANNER, via)
+            else:
+                core.refuse(reasons.TOKEN_USED, via, claims)
+            return
+        reason = self._objection(claims, state)
+        if reason:
+            core.refuse(reason, via, claims)
+            return
+        actions = core.post(gates.TOKEN_ACCEPTED, reasons.END_REPLACED if state == gates.SUSPENDED else 0)
+        if gates.EXTEND in actions:
+            self._extension = claims
+            core.facts.put(USED_ID, pack(">I", clocks.from_unix(claims.expires_s)), claims.id)
+        elif gates.REFUSE in actions:
+            core.refuse(reasons.GATE_BUSY if core.ready and not core.holds.any else reasons.GATE_LOCKED, via, claims)
+        else:
+            core.arm(claims, via)
+            core.tell(0)
+            if via == VIA_SCANNER:
+                self.act(ACT_SCANNER, via)
+
+    def _objection(self, claims: "Claims", state: int) -> int:
+        """Return why this token can't start or extend a session now, 0 for nothing."""
+        core = self._core
+        session = core.session
+        if state == gates.LIVE and session is not None and claims.holder != session.holder:
+            return reasons.TOKEN_OTHER_HOLDER
+        if core.power_failing:
+            return reasons.GATE_NOT_READY
+        if core.sensor_fault:
+            return reasons.GATE_SENSOR_FAULT
+        if core.facts.log.count(USED_ID) >= USED_IDS_MAX:
+            return reasons.TOKEN_USED_TABLE_FULL
+        if core.facts.failing or core.recorder.failing:
+            return reasons.GATE_FLASH_FAILED
+        if end_of(claims) - core.clock.now_s <= SOFT_S or not claims.offline_s:
+            return reasons.GATE_LIMIT_SPENT
+        if state != gates.LIVE:
+            return core.storage.admits_session()
+        return 0
+
+    def act(self, act: int, via: int) -> None:
+        """Somebody at the machine has acted: start or resume, if nothing speaks against it."""
+        core = self._core
+        reason = 0
+        if core.power_failing:
+            reason = reasons.GATE_NOT_READY
+        elif core.sensor_fault:
+            reason = reasons.GATE_SENSOR_FAULT
+        elif core.watch.over:
+            reason = reasons.GATE_CURRENT_BEFORE_START
+        elif core.session is not None and core.session.left(core.clock)[0] <= 0:
+            reason = reasons.GATE_LIMIT_SPENT
+        if reason:
+            core.refuse(reason, via, core.armed)
+            return
+        core.act = act
+        core.post(gates.LOCAL_ACT)
+
+    # -- extending -------------------------------------------------------------------
+
+    def _extend_when_durable(self) -> bool:
+        """Lengthen the live session once the used id of its new token is on flash."""
+        claims = self._extension
+        core = self._core
+        if claims is None or len(core.facts):
+            return False
+        self._extension = None
+        session = core.session
+        if session is None or core.gate.state != gates.LIVE:
+            return True  # it ended meanwhile: the new token is used up, as if it had been shown a second earlier
+        session.grant(end_of(claims), claims.limit_s, claims.offline_s, core.clock.now_s)
+        session.latest = claims.id
+        session.extensions += 1
+        core.facts.put(SESSION, session.encode())
+        core.tell(0)
+        return True

@@ -1,0 +1,149 @@
+"""What tokens and orders are judged by: key set, revocation list and versions, kept in slots, read at boot.
+
+Deciding is `weldgate_protocol`'s; changing any of it takes an order (`orders`). A slot that can't be read leaves the
+chip without that object and its version on flash: without a key set nothing is accepted, and an older one than the
+last does not come back.
+"""
+
+from struct import pack, unpack
+
+from weldgate_firmware import clock as clocks
+from weldgate_firmware import config as configs
+from weldgate_firmware import slots as stores
+from weldgate_firmware.log import PRUNED, VERSIONS
+from weldgate_protocol import cbor, keyset
+from weldgate_protocol.claims import Context
+from weldgate_protocol.errors import CborError, ConfigError, Refused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from weldgate_firmware.config import Config
+    from weldgate_firmware.core import Core
+    from weldgate_protocol.keyset import KeySet
+    from weldgate_protocol.order import Order
+
+CONFIG = b"config"
+KEY_SET = b"key-set"
+REVOCATIONS = b"revocations"
+
+# The slots hold: the signed key set; revocations as CBOR {1: version, 2: [token ids], 3: [key ids]}; configuration as
+# CBOR {1: version, 2: settings}.
+_SLOTS = {KEY_SET: stores.KEY_SET, REVOCATIONS: stores.REVOCATIONS, CONFIG: stores.CONFIG}
+
+
+class Trust:
+    """The objects in force.
+
+    Attributes:
+        key_set: None where there is none, or none that can be read.
+        versions: version in force by order kind; never falls.
+    """
+
+    def __init__(self, core: "Core") -> None:
+        self._core = core
+        self.key_set: "KeySet | None" = None
+        self._tokens: "list[bytes]" = []
+        self._kids: "list[bytes]" = []
+        self.versions: "dict[bytes, int]" = {CONFIG: 0, KEY_SET: 0, REVOCATIONS: 0}
+
+    def load(self) -> None:
+        """Read what the slots keep; what is damaged counts as absent."""
+        fact = self._core.facts.log.get(VERSIONS)
+        if fact is not None and len(fact) == 12:
+            config, key_set, revocations = unpack(">III", fact)
+            self.versions = {CONFIG: config, KEY_SET: key_set, REVOCATIONS: revocations}
+        slots = self._core.storage.slots
+        data = slots.load(stores.KEY_SET)
+        if data is not None:
+            try:
+                self._take_key_set(keyset.decode(data))
+            except Refused:
+                self.key_set = None
+        try:
+            stored = cbor.decode(slots.load(stores.REVOCATIONS) or b"\xa0")
+            if isinstance(stored, dict) and stored:
+                self._take_revocations(stored[1], stored[2], stored[3])  # type: ignore[arg-type]
+            stored = cbor.decode(slots.load(stores.CONFIG) or b"\xa0")
+            if isinstance(stored, dict) and stored:
+                self._take_config(stored[1], configs.Config(stored[2]))  # type: ignore[arg-type]
+        except (CborError, ConfigError, KeyError):
+            return  # the slot's CRC was right, so an older or newer firmware wrote it: its version still counts
+
+    def context(self, used: "Callable[[bytes], bool]") -> Context:
+        """Gather what a token or order is judged by, as it is now.
+
+        Args:
+            used: whether an id was used before.
+        """
+        core = self._core
+        clock = core.clock
+        pruned_s = int.from_bytes(core.facts.log.get(PRUNED) or b"", "big")
+        return Context(
+            core.identity.device,
+            core.identity.area,
+            self.key_set,
+            clocks.to_unix(clock.now_s) if clock.now_s else None,
+            clock.quality,
+            used,
+            core.identity.roots,
+            self._tokens,
+            self._kids,
+            clocks.to_unix(pruned_s) if pruned_s else 0,
+            self.versions,
+            list(core.holds.locks),
+            list(core.holds.latches),
+        )
+
+    def revokes(self, token: bytes, kid: bytes) -> bool:
+        """Whether the list names this token or its key."""
+        return token in self._tokens or kid in self._kids
+
+    def take(self, order: "Order", data: bytes) -> None:
+        """Put a verified object in force: first on flash, then here. The relay is open.
+
+        Args:
+            order: as judged.
+            data: its signed bytes.
+
+        Raises:
+            ConfigError: settings that this firmware does not allow; nothing has changed.
+            StorageError: flash did not take it; nothing has changed.
+        """
+        config: "Config | None" = None
+        if order.kind == CONFIG:
+            config = configs.Config(order.settings)
+            data = cbor.encode({1: order.version, 2: config.changed()})  # type: ignore[dict-item]
+        elif order.kind == REVOCATIONS:
+            data = cbor.encode({1: order.version, 2: order.tokens, 3: order.kids})  # type: ignore[dict-item]
+        self._core.storage.slots.store(_SLOTS[order.kind], data)
+        if config is not None:
+            self._take_config(order.version, config)
+        elif order.kind == REVOCATIONS:
+            self._take_revocations(order.version, order.tokens, order.kids)
+        elif order.key_set is not None:
+            self._take_key_set(order.key_set)
+        versions = self.versions
+        self._core.facts.put(VERSIONS, pack(">III", versions[CONFIG], versions[KEY_SET], versions[REVOCATIONS]))
+
+    def _take_key_set(self, key_set: "KeySet") -> None:
+        self.key_set = key_set
+        self.versions[KEY_SET] = max(self.versions[KEY_SET], key_set.version)
+
+    def _take_revocations(self, version: int, tokens: "list[bytes]", kids: "list[bytes]") -> None:
+        self._tokens = tokens
+        self._kids = kids
+        self.versions[REVOCATIONS] = max(self.versions[REVOCATIONS], version)
+
+    def _take_config(self, version: int, config: "Config") -> None:
+        core = self._core
+        core.config = config
+        core.watch.limit(config.bypass_ma, core.profile)
+        self.versions[CONFIG] = max(self.versions[CONFIG], version)
+
+    def days_left(self) -> "int | None":
+        """Return the days until the key set ends, 0 when it has; None without one."""
+        if self.key_set is None:
+            return None
+        return max(clocks.from_unix(self.key_set.expires_s) - self._core.clock.now_s, 0) // 86400
