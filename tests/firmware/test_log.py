@@ -1,0 +1,375 @@
+"""The log: facts survive, the grave ones twice; what can't be read counts as latched."""
+
+import unittest
+
+from weldgate_firmware import log as log_module
+from weldgate_firmware.log import (
+    ACKED,
+    BOOT_COUNT,
+    LATCH,
+    LOCK,
+    LOG_SECTORS,
+    POWERED,
+    PRUNED,
+    SESSION,
+    TRUSTED_FLOOR,
+    USED_ID,
+    USED_IDS_MAX,
+    Log,
+)
+from weldgate_protocol import reasons
+from weldgate_protocol.errors import StorageError
+from weldgate_simulator.flash import PowerCut, VirtualFlash
+
+SECTOR = 512
+AREA = 2 * SECTOR
+ID = b"12345678"
+
+
+def number(value):
+    """Return four bytes, big-endian."""
+    return value.to_bytes(4, "big")
+
+
+def mounted(flash):
+    """Return a log as a boot finds it, nothing mended."""
+    log = Log(flash, 0)
+    log.mount()
+    return log
+
+
+def booted(flash):
+    """Return a log after the boot's service."""
+    log = mounted(flash)
+    prepare(log)
+    return log
+
+
+def prepare(log):
+    """Let the log make room and mend itself."""
+    while log.service(True):
+        pass
+
+
+def fresh(sector=SECTOR):
+    """Return (flash, log), ready for use."""
+    flash = VirtualFlash(LOG_SECTORS, sector)
+    return flash, booted(flash)
+
+
+def code_of(call, *args, **named):
+    """Return the code of the StorageError that a call raises, 0 when it raises none."""
+    try:
+        call(*args, **named)
+    except StorageError as error:
+        return error.code
+    return 0
+
+
+def spoil(flash, first, count, offset=0):
+    """Rot one byte in every 16 of some sectors."""
+    for at in range(first * flash.sector_size + offset, (first + count) * flash.sector_size, 16):
+        flash.rot(at, 0x21)
+
+
+class TestFacts(unittest.TestCase):
+    """What put and remove promise."""
+
+    def test_blank_log_says_nothing_and_is_readable(self):
+        """On a new chip nothing is latched, and that can be relied on."""
+        log = mounted(VirtualFlash(LOG_SECTORS, SECTOR))
+
+        self.assertTrue(log.readable(LATCH))
+        self.assertIsNone(log.get(LATCH, ID))
+        self.assertEqual((list(log.items(LOCK)), log.count(USED_ID)), ([], 0))
+
+    def test_fact_is_there_after_a_reboot(self):
+        """Each fact that was put is found by the next mount, with its key and value."""
+        flash, log = fresh()
+        log.put(BOOT_COUNT, number(7))
+        log.put(LOCK, b"\1\0\x7d", ID)
+        log.put(USED_ID, number(99), ID)
+
+        again = mounted(flash)
+
+        self.assertEqual(again.get(BOOT_COUNT), number(7))
+        self.assertEqual(list(again.items(LOCK)), [(ID, b"\1\0\x7d")])
+        self.assertEqual((again.get(USED_ID, ID), again.get(USED_ID, b"otherkey")), (number(99), None))
+
+    def test_later_value_replaces_the_former(self):
+        """A fact put again has the later value, before and after a reboot."""
+        flash, log = fresh()
+        for value in range(5):
+            log.put(TRUSTED_FLOOR, number(value))
+
+        self.assertEqual(log.get(TRUSTED_FLOOR), number(4))
+        self.assertEqual((mounted(flash).get(TRUSTED_FLOOR), mounted(flash).count(TRUSTED_FLOOR)), (number(4), 1))
+
+    def test_removed_fact_stays_gone(self):
+        """A removed fact is gone, before and after a reboot; removing it again changes nothing."""
+        flash, log = fresh()
+        log.put(LATCH, b"\0\x96", ID)
+        log.put(LATCH, b"\0\x97", b"87654321")
+        log.remove(LATCH, ID)
+        programs = flash.programs
+        log.remove(LATCH, ID)
+
+        self.assertEqual(flash.programs, programs)
+        self.assertEqual(list(mounted(flash).items(LATCH)), [(b"87654321", b"\0\x97")])
+
+    def test_same_value_costs_nothing(self):
+        """Putting what already stands writes nothing."""
+        flash, log = fresh()
+        log.put(LATCH, b"\0\x96", ID)
+        programs = flash.programs
+
+        log.put(LATCH, b"\0\x96", ID)
+
+        self.assertEqual(flash.programs, programs)
+
+    def test_too_long_is_refused(self):
+        """A key of 16 bytes, a value of 254 and kinds outside 1 to 14 are refused."""
+        _, log = fresh()
+
+        for kind, value, key in ((SESSION, b"", b"k" * 16), (SESSION, b"v" * 254, b""), (0, b"", b""), (15, b"", b"")):
+            with self.subTest(kind=kind):
+                self.assertEqual(code_of(log.put, kind, value, key), reasons.STORAGE_TOO_LONG)
+
+    def test_powered_seconds_round_up_and_cost_one_bit_a_minute(self):
+        """Powered seconds come back as whole minutes above the base, never less, for 24 h in six entries."""
+        flash, log = fresh(4096)
+        log.put(POWERED, number(0))
+        before = log._main.end
+        for second in range(60, 86400 + 60, 60):
+            log.put(POWERED, number(second - 10))
+
+        self.assertTrue(86390 <= int.from_bytes(log.get(POWERED), "big") < 86450)
+        self.assertTrue(log._main.end - before <= 6 * 42)
+        again = mounted(flash)
+        self.assertTrue(int.from_bytes(again.get(POWERED), "big") >= 86390)
+        again.put(POWERED, number(0))
+        self.assertEqual(mounted(flash).get(POWERED), number(0))
+        self.assertEqual(flash.lost_bits, 0)
+
+
+class TestRoom(unittest.TestCase):
+    """Rewriting ahead, and saying full when that is not allowed."""
+
+    def test_rewrite_keeps_all_that_lives(self):
+        """Over many rewrites the living facts stay, and nothing is erased without leave."""
+        flash, log = fresh()
+        log.put(LATCH, b"\0\x96", ID)
+        log.put(SESSION, b"s" * 60)
+        for i in range(300):
+            log.put(ACKED, number(i) + number(i))
+            prepare(log)
+
+        again = booted(flash)
+
+        self.assertEqual((again.get(ACKED), again.get(LATCH, ID)), (number(299) * 2, b"\0\x96"))
+        self.assertEqual(again.get(SESSION), b"s" * 60)
+        self.assertTrue(sum(flash.erases) > 12)
+
+    def test_full_log_refuses_while_the_relay_is_closed(self):
+        """With no leave to erase, a full log refuses a put with STORAGE_FULL and keeps what it has."""
+        flash, log = fresh()
+        erases = sum(flash.erases)
+        last = 0
+        while code_of(log.put, ACKED, number(last + 1)) == 0:
+            last += 1
+
+        self.assertEqual(code_of(log.put, ACKED, number(0)), reasons.STORAGE_FULL)
+        self.assertEqual(log.admits(), reasons.GATE_SPOOL_FULL)
+        self.assertEqual((mounted(flash).get(ACKED), sum(flash.erases)), (number(last), erases))
+        log.put(ACKED, number(0), may_erase=True)
+        self.assertEqual(mounted(flash).get(ACKED), number(0))
+
+    def test_room_for_a_session_is_asked_before_it_starts(self):
+        """`admits` is 0 on the real chip's sector size after service, even with a full table of used ids."""
+        _, log = fresh(4096)
+        for i in range(USED_IDS_MAX):
+            log.put(USED_ID, number(i), i.to_bytes(8, "big"), may_erase=True)
+        prepare(log)
+
+        self.assertEqual(log.admits(), 0)
+
+    def test_full_table_of_used_ids_refuses(self):
+        """A 257th used id is refused and none of the 256 is forgotten."""
+        flash, log = fresh(4096)
+        for i in range(USED_IDS_MAX):
+            log.put(USED_ID, number(i), i.to_bytes(8, "big"), may_erase=True)
+
+        self.assertEqual(code_of(log.put, USED_ID, number(1), ID, may_erase=True), reasons.STORAGE_FULL)
+        again = booted(flash)
+        held = [i for i in range(USED_IDS_MAX) if again.get(USED_ID, i.to_bytes(8, "big")) == number(i)]
+        self.assertEqual((len(held), again.get(USED_ID, ID)), (USED_IDS_MAX, None))
+
+    def test_prune_forgets_only_what_expired_and_says_so(self):
+        """Expired ids go a few at a time, after the largest expiry among them is on flash; others stay."""
+        flash, log = fresh()
+        for i in range(9):
+            log.put(USED_ID, number(100 + i), i.to_bytes(8, "big"))
+        calls = 0
+        while log.prune(105):
+            calls += 1
+
+        again = mounted(flash)
+        self.assertEqual((again.count(USED_ID), again.get(PRUNED), calls), (4, number(104), 3))
+        self.assertFalse(again.prune(105))
+
+
+class TestTwoCopies(unittest.TestCase):
+    """Latch, lock, used ids and the open session are kept twice; unreadable is latched."""
+
+    def test_one_spoiled_copy_costs_nothing_grave(self):
+        """With either copy spoiled from end to end, all that is kept twice is still there and relied on."""
+        for first in (0, 4):
+            flash, log = fresh()
+            log.put(LATCH, b"\0\x96", ID)
+            log.put(LOCK, b"\2\0\x7d", ID)
+            log.put(USED_ID, number(99), ID)
+            spoil(flash, first, 4)
+            with self.subTest(first=first):
+                for boot in (mounted, booted, booted):
+                    again = boot(flash)
+                    self.assertTrue(again.readable(LATCH))
+                    self.assertEqual(again.get(LATCH, ID), b"\0\x96")
+                    self.assertEqual(list(again.items(LOCK)), [(ID, b"\2\0\x7d")])
+                    self.assertEqual((again.get(USED_ID, ID), again.count(USED_ID)), (number(99), 1))
+
+    def test_both_spoiled_is_unreadable_until_settled(self):
+        """With both copies spoiled the latch is unreadable, also after mending and reboots, until `settle`."""
+        flash, log = fresh()
+        log.put(LATCH, b"\0\x96", ID)
+        spoil(flash, 0, 8)
+
+        self.assertFalse(mounted(flash).readable(LATCH))
+        self.assertFalse(booted(flash).readable(LOCK))
+        again = booted(flash)
+        self.assertFalse(again.readable(USED_ID))
+        again.put(LATCH, b"\0\x9c", b"unreadab")
+        again.settle()
+        self.assertTrue(again.readable(LATCH))
+        self.assertTrue(booted(flash).readable(LATCH))
+        self.assertEqual(booted(flash).get(LATCH, b"unreadab"), b"\0\x9c")
+
+    def test_rotten_entry_in_one_copy_is_mended(self):
+        """A flipped bit in a confirmed fact of the main copy is mended from the guard."""
+        flash, log = fresh()
+        log.put(LATCH, b"\0\x96", ID)
+        log.put(BOOT_COUNT, number(1))
+        at = bytes(flash.data).find(ID)
+        flash.rot(at + 2, 0x40)
+
+        again = mounted(flash)
+        self.assertFalse(again.readable(BOOT_COUNT))
+        self.assertEqual(again.get(LATCH, ID), b"\0\x96")
+        prepare(again)
+        spoil(flash, 4, 4)
+        self.assertEqual(mounted(flash).get(LATCH, ID), b"\0\x96")
+        self.assertEqual(mounted(flash).get(BOOT_COUNT), number(1))
+
+    def test_rotten_last_entry_is_not_forgotten(self):
+        """A latch that was the last thing written, and rotted in main, still holds by its other copy."""
+        flash, log = fresh()
+        log.put(LATCH, b"\0\x96", ID)
+        flash.rot(bytes(flash.data).find(ID), 0x80)
+
+        for boot in (mounted, booted, booted):
+            again = boot(flash)
+            self.assertEqual(again.get(LATCH, ID), b"\0\x96")
+
+
+class TestPowerCut(unittest.TestCase):
+    """A cut at any step leaves the old facts or the new ones."""
+
+    def scene(self, log):
+        """Write what a session's start and end write, with rewrites between."""
+        log.put(USED_ID, number(50), ID, may_erase=True)
+        log.put(SESSION, b"open", may_erase=True)
+        log.put(LATCH, b"\0\x96", ID, may_erase=True)
+        log.put(ACKED, number(1) * 30, may_erase=True)
+        prepare(log)
+        log.remove(SESSION, may_erase=True)
+
+    def test_cut_at_every_step(self):
+        """Whatever step is cut, facts confirmed before are there after the mount and after its mending."""
+        for step in range(0, 4200, 37):
+            flash, log = fresh(128)
+            log.put(LOCK, b"\2\0\x7d", ID)
+            log.put(BOOT_COUNT, number(3))
+            flash.cut_after(step)
+            try:
+                self.scene(log)
+            except PowerCut:
+                pass
+            flash.cut_after(-1)
+            with self.subTest(step=step):
+                for boot in (mounted, booted):
+                    again = boot(flash)
+                    self.assertTrue(again.readable(LATCH))
+                    self.assertEqual(again.get(LOCK, ID), b"\2\0\x7d")
+                    self.assertEqual(again.get(BOOT_COUNT), number(3))
+                    if again.get(LATCH, ID) is not None:
+                        self.assertEqual(again.get(USED_ID, ID), number(50))
+
+    def test_torn_removal_leaves_the_latch(self):
+        """A removal cut before it was confirmed may leave the latch, never half of it."""
+        flash, log = fresh()
+        log.put(LATCH, b"\0\x96", ID)
+        flash.cut_after(5)
+        with self.assertRaises(PowerCut):
+            log.remove(LATCH, ID)
+        flash.cut_after(-1)
+
+        self.assertEqual(booted(flash).get(LATCH, ID), b"\0\x96")
+
+
+class TestFailures(unittest.TestCase):
+    """Flash that says no."""
+
+    def test_failed_put_is_storage_failed(self):
+        """A put that flash refuses raises STORAGE_FAILED, and no session is admitted."""
+        flash, log = fresh()
+        flash.fail_programs = 1
+
+        self.assertEqual(code_of(log.put, LATCH, b"\0\x96", ID), reasons.STORAGE_FAILED)
+        self.assertEqual(log.admits(), reasons.GATE_FLASH_FAILED)
+        prepare(log)
+        log.put(LATCH, b"\0\x96", ID)
+        self.assertEqual((mounted(flash).get(LATCH, ID), log.failed), (b"\0\x96", False))
+
+    def test_failed_put_is_repeated_where_erasing_is_allowed(self):
+        """With the relay open one failure is mended by a rewrite within the same put."""
+        flash, log = fresh()
+        log.put(LOCK, b"\2\0\x7d", ID)
+        flash.fail_programs = 1
+
+        log.put(LATCH, b"\0\x96", ID, may_erase=True)
+
+        self.assertEqual((mounted(flash).get(LATCH, ID), mounted(flash).get(LOCK, ID)), (b"\0\x96", b"\2\0\x7d"))
+
+    def test_flash_that_takes_nothing_ends_in_an_error(self):
+        """Service and put give up after bounded tries when nothing can be written."""
+        flash, log = fresh()
+        flash.fail_programs = flash.fail_erases = 1000
+
+        self.assertEqual(code_of(log.put, LATCH, b"\0\x96", ID, may_erase=True), reasons.STORAGE_FAILED)
+        self.assertFalse(log.service(True))
+        self.assertTrue(log.failed)
+
+    def test_failed_guard_follows_main_later(self):
+        """When only the second copy failed, service makes it equal again."""
+        flash, log = fresh()
+        flash.broken = [4, 5, 6, 7]
+        self.assertEqual(code_of(log.put, LATCH, b"\0\x96", ID), reasons.STORAGE_FAILED)
+        flash.broken = []
+        prepare(log)
+        spoil(flash, 0, 4)
+
+        self.assertEqual(booted(flash).get(LATCH, ID), b"\0\x96")
+
+    def test_kinds_kept_twice(self):
+        """Used ids, latch, lock, session and the pruned mark are kept twice, counters are not."""
+        twice = [kind for kind in range(1, 14) if log_module.mirrored(kind)]
+        self.assertEqual(twice, [USED_ID, LATCH, LOCK, SESSION, PRUNED])

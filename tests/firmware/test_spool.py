@@ -1,0 +1,535 @@
+"""The spool: what an append promises, who is admitted, and what is left after cuts, failures and rot."""
+
+import struct
+import unittest
+
+from weldgate_firmware import spool as spool_module
+from weldgate_firmware.ring_format import RingSectors
+from weldgate_firmware.spool import RECORD, REFUSAL, SESSION, TELEMETRY, Spool
+from weldgate_protocol import reasons
+from weldgate_protocol.errors import StorageError
+from weldgate_simulator.flash import PowerCut, VirtualFlash
+
+SECTOR = 512
+GAP = 0x48
+ARC = 0x44
+
+
+def random(n):
+    """Return n bytes that stand for a random draw."""
+    return bytes(range(0xA0, 0xA0 + n))
+
+
+def other_random(n):
+    """Return n other bytes."""
+    return bytes(range(0x10, 0x10 + n))
+
+
+def frame(spool, payload=60, type_=ARC, seq=None):
+    """Return a raw frame with the number the spool wants next."""
+    if seq is None:
+        seq = spool.next_seq
+    body = struct.pack(">BB8s4sIIHH", 0x28, type_, b"\0" * 7 + b"\7", spool.epoch, seq, 1700000000, 0, payload)
+    return body + bytes([(seq + i) & 0xFF for i in range(payload)]) + b"tagtagta"
+
+
+def mounted(flash, acked=None, draw=random):
+    """Return a spool over the whole flash."""
+    spool = Spool(flash, 0, flash.sector_count, draw)
+    spool.mount(acked)
+    return spool
+
+
+def fresh(sectors=8, sector=SECTOR):
+    """Return (flash, spool), formatted and with sectors erased ahead."""
+    flash = VirtualFlash(sectors, sector)
+    spool = mounted(flash)
+    prepare(spool)
+    return flash, spool
+
+
+def prepare(spool):
+    """Let the spool erase ahead as far as it wants."""
+    while spool.service(True):
+        pass
+
+
+def fill(spool, until, priority=RECORD):
+    """Append ordinary frames until the number `until` is written, with the relay open."""
+    while spool.next_seq <= until:
+        spool.append(frame(spool), priority, True)
+
+
+def code_of(call, *args):
+    """Return the code of the StorageError that a call raises, 0 when it raises none."""
+    try:
+        call(*args)
+    except StorageError as error:
+        return error.code
+    return 0
+
+
+class TestAppend(unittest.TestCase):
+    """What append promises."""
+
+    def test_appended_frame_is_there_after_a_reboot(self):
+        """A frame whose append returned is read back byte for byte by the next mount."""
+        flash, spool = fresh()
+        raw = frame(spool)
+        spool.append(raw, RECORD)
+
+        again = mounted(flash, None, other_random)
+
+        buf = bytearray(1058)
+        self.assertEqual(bytes(buf[: again.read(1, buf)]), raw)
+        self.assertEqual((again.epoch, again.next_seq, again.highest, again.skipped), (spool.epoch, 2, 1, None))
+        self.assertFalse(again.formatted)
+
+    def test_blank_flash_makes_a_new_epoch(self):
+        """A flash without a ring of ours begins a new epoch and says so."""
+        spool = mounted(VirtualFlash(4, SECTOR))
+
+        self.assertTrue(spool.formatted)
+        self.assertEqual((spool.epoch, spool.next_seq, spool.highest, spool.oldest), (random(4), 1, 0, 1))
+
+    def test_other_version_makes_a_new_epoch(self):
+        """A ring written by another version is not read, and a new epoch begins."""
+        flash, spool = fresh()
+        fill(spool, 3)
+        for sector in range(flash.sector_count):
+            flash.data[sector * SECTOR + 3] = 0x39
+
+        again = mounted(flash, None, other_random)
+
+        self.assertTrue(again.formatted)
+        self.assertEqual((again.epoch, again.next_seq), (other_random(4), 1))
+
+    def test_wrong_number_is_refused(self):
+        """A frame that does not bear the next number, or another epoch's, is refused and nothing is written."""
+        flash, spool = fresh()
+        other = bytearray(frame(spool))
+        other[10:14] = b"else"
+        before = bytes(flash.data)
+
+        self.assertEqual(code_of(spool.append, frame(spool, seq=2), RECORD), reasons.STORAGE_SEQUENCE)
+        self.assertEqual(code_of(spool.append, bytes(other), RECORD), reasons.STORAGE_SEQUENCE)
+        self.assertEqual(bytes(flash.data), before)
+
+    def test_frame_beyond_a_sector_is_refused(self):
+        """A frame that fits no sector, or is shorter than any frame, is refused."""
+        _, spool = fresh()
+
+        self.assertEqual(code_of(spool.append, frame(spool, SECTOR), RECORD), reasons.STORAGE_TOO_LONG)
+        self.assertEqual(code_of(spool.append, b"short", RECORD), reasons.STORAGE_TOO_LONG)
+
+    def test_longest_frame_fits(self):
+        """A frame of 1058 bytes is taken by a ring of 4096-byte sectors."""
+        _, spool = fresh(4, 4096)
+        raw = frame(spool, 1024)
+        spool.append(raw, RECORD)
+
+        buf = bytearray(1058)
+        self.assertEqual(spool.read(1, buf), 1058)
+        self.assertEqual(bytes(buf), raw)
+
+    def test_append_costs_two_programs(self):
+        """An append in an open sector programs the record and its commit byte, and erases nothing."""
+        flash, spool = fresh()
+        fill(spool, 1)
+        programs, erases = flash.programs, sum(flash.erases)
+
+        spool.append(frame(spool), RECORD)
+
+        self.assertEqual((flash.programs - programs, sum(flash.erases) - erases), (2, 0))
+        self.assertEqual(flash.lost_bits, 0)
+
+    def test_ring_too_small_is_refused(self):
+        """A ring of fewer than four sectors is refused."""
+        self.assertEqual(code_of(Spool, VirtualFlash(3, SECTOR), 0, 3, random), reasons.STORAGE_TOO_LONG)
+
+
+class TestReading(unittest.TestCase):
+    """Back-fill: in order, from anywhere, over the ring's end."""
+
+    def test_every_frame_is_read_in_order_and_at_random(self):
+        """Each held number gives its own frame, whatever was read before."""
+        _, spool = fresh()
+        fill(spool, 20)
+        buf = bytearray(200)
+
+        for seq in list(range(1, 21)) + [20, 3, 4, 17, 1, 2]:
+            with self.subTest(seq=seq):
+                n = spool.read(seq, buf)
+                self.assertEqual(bytes(buf[:n]), frame(spool, seq=seq))
+
+    def test_reading_on_is_cheap(self):
+        """The record after the one read last costs two reads of flash."""
+        flash, spool = fresh()
+        fill(spool, 3)
+        buf = bytearray(200)
+        spool.read(1, buf)
+        before = flash.reads
+
+        spool.read(2, buf)
+
+        self.assertEqual(flash.reads - before, 2)
+
+    def test_what_is_not_held_reads_as_nothing(self):
+        """Number 0, numbers not yet given and a buffer too short give 0."""
+        _, spool = fresh()
+        fill(spool, 2)
+
+        self.assertEqual(spool.read(0, bytearray(200)), 0)
+        self.assertEqual(spool.read(3, bytearray(200)), 0)
+        self.assertEqual(spool.read(1, bytearray(20)), 0)
+        self.assertEqual(spool.read(2, bytearray(200)), len(frame(spool)))
+
+    def test_acked_frames_stay_until_their_room_is_needed(self):
+        """An ack erases nothing by itself: a collector that went backward is served again."""
+        _, spool = fresh()
+        fill(spool, 12)
+        spool.ack(12)
+
+        self.assertEqual(spool.rewind(5), 6)
+        self.assertEqual(spool.acked, 5)
+        self.assertTrue(spool.read(6, bytearray(200)) > 0)
+
+    def test_acked_frames_are_overwritten_in_turn(self):
+        """With acks the ring turns for ever, every sector is used alike, and the newest frames are held."""
+        flash, spool = fresh(4)
+        while spool.next_seq <= 100:
+            spool.append(frame(spool), RECORD)
+            spool.ack(spool.highest)
+            prepare(spool)
+
+        self.assertEqual(spool.highest, 100)
+        self.assertTrue(spool.read(100, bytearray(200)) > 0)
+        self.assertEqual(spool.read(1, bytearray(200)), 0)
+        self.assertTrue(max(flash.erases) - min(flash.erases) <= 1)
+        self.assertIsNone(spool.take_lost())
+
+    def test_ack_beyond_the_highest_releases_nothing(self):
+        """An ack of a number never written is an error and changes nothing; an old one changes nothing."""
+        _, spool = fresh()
+        fill(spool, 4)
+        spool.ack(3)
+
+        self.assertEqual(code_of(spool.ack, 5), reasons.STORAGE_SEQUENCE)
+        spool.ack(1)
+        self.assertEqual(spool.acked, 3)
+
+    def test_collector_that_has_more_than_we_wrote_is_an_error(self):
+        """A high-water beyond the next number means that the flash went back in time; a new epoch is the answer."""
+        _, spool = fresh()
+        fill(spool, 4)
+
+        self.assertEqual(code_of(spool.rewind, 5), reasons.STORAGE_SEQUENCE)
+        spool.renew()
+        self.assertEqual((spool.next_seq, spool.highest, spool.formatted), (1, 0, True))
+
+    def test_new_epoch_outlives_the_old_one(self):
+        """After `renew` and one append, a mount finds the new epoch and none of the old frames."""
+        flash, spool = fresh()
+        fill(spool, 6)
+        spool._random = other_random
+        spool.renew()
+        prepare(spool)
+        fill(spool, 1)
+
+        again = mounted(flash)
+
+        self.assertEqual((again.epoch, again.highest, again.formatted), (other_random(4), 1, False))
+        self.assertEqual(again.next_held(1), 1)
+
+
+class TestAdmission(unittest.TestCase):
+    """DESIGN §5: who gets a number when the ring is full."""
+
+    def full_to(self, permille):
+        """Return a ring of 40 sectors, just above a fill, with its clean sectors erased."""
+        _, spool = fresh(40)
+        while spool.used_permille <= permille:
+            spool.append(frame(spool), RECORD, True)
+        prepare(spool)
+        return spool
+
+    def test_all_are_admitted_below_85_percent(self):
+        """Up to 85 % everything gets a number."""
+        _, spool = fresh(40)
+        while spool.used_permille < 840:
+            spool.append(frame(spool), RECORD, True)
+        prepare(spool)
+
+        self.assertEqual([spool.admits(p) for p in (TELEMETRY, REFUSAL, SESSION, RECORD)], [0, 0, 0, 0])
+
+    def test_telemetry_and_refusals_get_no_number_above_85_percent(self):
+        """Above 85 % telemetry and refusals are refused, sessions and records are not."""
+        spool = self.full_to(850)
+        full = reasons.GATE_SPOOL_FULL
+        number = spool.next_seq
+
+        self.assertEqual([spool.admits(p) for p in (TELEMETRY, REFUSAL, SESSION, RECORD)], [full, full, 0, 0])
+        self.assertEqual(code_of(spool.append, frame(spool), TELEMETRY, True), reasons.STORAGE_FULL)
+        self.assertEqual(spool.next_seq, number)
+
+    def test_no_session_starts_above_95_percent(self):
+        """Above 95 % no session starts; a stop is still admitted."""
+        spool = self.full_to(950)
+
+        self.assertEqual(spool.admits(SESSION), reasons.GATE_SPOOL_FULL)
+        self.assertEqual(code_of(spool.append, frame(spool), SESSION, True), reasons.STORAGE_FULL)
+        spool.append(frame(spool), RECORD, True)
+
+    def test_a_stop_is_always_admitted_with_the_relay_open(self):
+        """In a full ring the oldest unacknowledged sector goes, and its numbers are declared once."""
+        _, spool = fresh(4)
+        spool.ack(0)
+        while spool.dropped == 0:
+            spool.append(frame(spool), RECORD, True)
+
+        first, last = spool.take_lost()
+        self.assertEqual((first, last - first + 1, spool.lost_cause), (1, spool.dropped, 2))
+        self.assertIsNone(spool.take_lost())
+        self.assertEqual(spool.oldest, last + 1)
+        self.assertTrue(spool.read(spool.highest, bytearray(200)) > 0)
+
+    def test_nothing_is_erased_while_the_relay_is_closed(self):
+        """Without leave to erase, an append that finds no room says full, spends no number and erases nothing."""
+        flash, spool = fresh(4)
+        erases = list(flash.erases)
+        while spool.admits(RECORD) == 0:
+            spool.append(frame(spool), RECORD)
+        code = code_of(spool.append, frame(spool, 300), RECORD)
+
+        self.assertEqual(code, reasons.STORAGE_FULL)
+        self.assertFalse(spool.service(False))
+        self.assertEqual(flash.erases, erases)
+        self.assertIsNone(spool.skipped)
+        spool.append(frame(spool), RECORD, True)
+
+    def test_a_sector_stays_for_the_stop(self):
+        """Whatever sessions and telemetry write with the relay closed, a clean sector is left for a stop."""
+        _, spool = fresh(8)
+        fill(spool, 1)
+        while spool.admits(SESSION) == 0:
+            spool.append(frame(spool), SESSION)
+
+        self.assertTrue(spool.clean >= 1)
+        for _ in range(4):
+            spool.append(frame(spool), RECORD)
+
+    def test_a_session_finds_room_by_erasing_what_is_acked(self):
+        """A session start with the relay open erases acknowledged sectors itself when service did not."""
+        _, spool = fresh(4)
+        fill(spool, 1)
+        while spool.admits(SESSION) == 0:
+            spool.append(frame(spool), SESSION)
+        spool.ack(spool.highest)
+        fill(spool, spool.next_seq)
+        spool.ack(spool.highest)
+
+        spool.append(frame(spool), SESSION, True)
+
+        self.assertEqual(spool.dropped, 0)
+
+
+class TestPowerCut(unittest.TestCase):
+    """A cut loses at most the record being written, and its number is never used for other bytes."""
+
+    def test_torn_record_is_skipped_and_must_be_declared(self):
+        """After a torn append its number is skipped, and only a gap record may come next."""
+        flash, spool = fresh()
+        fill(spool, 3)
+        flash.cut_after(20)
+        with self.assertRaises(PowerCut):
+            spool.append(frame(spool), RECORD)
+
+        again = mounted(flash)
+        prepare(again)
+
+        self.assertEqual((again.highest, again.skipped, again.next_seq), (3, (4, 4), 5))
+        self.assertEqual(code_of(again.append, frame(again), RECORD), reasons.STORAGE_SEQUENCE)
+        again.append(frame(again, type_=GAP), RECORD)
+        self.assertIsNone(again.skipped)
+        self.assertFalse(again.hole_after(3))
+        self.assertEqual(again.next_held(4), 5)
+
+    def test_skip_survives_more_cuts(self):
+        """While the gap is not written, each mount skips the same number, and a torn gap one more."""
+        flash, spool = fresh()
+        fill(spool, 3)
+        flash.cut_after(20)
+        with self.assertRaises(PowerCut):
+            spool.append(frame(spool), RECORD)
+        again = mounted(flash)
+        self.assertEqual(mounted(flash).skipped, (4, 4))
+        prepare(again)
+        flash.cut_after(60)
+        with self.assertRaises(PowerCut):
+            again.append(frame(again, type_=GAP), RECORD)
+
+        last = mounted(flash)
+
+        self.assertEqual((last.skipped, last.next_seq), ((4, 5), 6))
+
+    def test_cut_at_every_step_of_an_append_and_an_erase(self):
+        """Whatever step is cut, all that was committed is there and numbers go on behind it."""
+        for step in range(0, 220, 3):
+            flash, spool = fresh(4)
+            fill(spool, 3)
+            spool.ack(3)
+            flash.cut_after(step)
+            done = spool.highest
+            try:
+                for _ in range(2):
+                    spool.append(frame(spool), RECORD, True)
+                    done = spool.highest
+                    spool.service(True)
+            except PowerCut:
+                pass
+            flash.cut_after(-1)
+            with self.subTest(step=step):
+                again = mounted(flash, (spool.epoch, 3))
+                self.assertTrue(done <= again.highest <= done + 1)
+                for seq in range(max(again.oldest, 1), done + 1):
+                    self.assertTrue(again.read(seq, bytearray(200)) > 0)
+                self.assertTrue(again.next_seq > done)
+
+    def test_log_that_knows_more_keeps_numbers_from_being_reused(self):
+        """When the newest sectors are gone but the log knows them acknowledged, numbers go on behind that."""
+        _, spool = fresh()
+        fill(spool, 3)
+
+        again = mounted(VirtualFlash(8, SECTOR, bytearray(spool._ring.sectors.io.flash.data)), (spool.epoch, 40))
+
+        self.assertEqual((again.highest, again.next_seq, again.acked, again.skipped), (40, 41, 40, None))
+
+    def test_ack_of_another_epoch_counts_for_nothing(self):
+        """What the log remembers of another epoch is not taken."""
+        flash, spool = fresh()
+        fill(spool, 3)
+
+        self.assertEqual(mounted(flash, (b"else", 3)).acked, 0)
+
+
+class TestFailures(unittest.TestCase):
+    """Flash that says no."""
+
+    def test_failed_program_goes_to_the_next_sector(self):
+        """A record whose program failed is written to the next sector with the same number and bytes."""
+        flash, spool = fresh()
+        fill(spool, 2)
+        flash.fail_programs = 1
+        raw = frame(spool)
+
+        spool.append(raw, RECORD)
+
+        buf = bytearray(200)
+        self.assertEqual(bytes(buf[: spool.read(3, buf)]), raw)
+        self.assertEqual((spool.failures, spool.failed, spool.highest), (1, False, 3))
+        self.assertEqual((mounted(flash).highest, mounted(flash).skipped), (3, None))
+
+    def test_flash_that_takes_nothing_is_storage_failed(self):
+        """When no sector takes the record, append says so, admits refuses, and the number is spent."""
+        flash, spool = fresh()
+        fill(spool, 2)
+        flash.fail_programs = 100
+
+        self.assertEqual(code_of(spool.append, frame(spool), RECORD), reasons.STORAGE_FAILED)
+        self.assertEqual(spool.admits(SESSION), reasons.GATE_FLASH_FAILED)
+        self.assertEqual((spool.skipped, spool.next_seq), ((3, 3), 4))
+        self.assertEqual(code_of(spool.append, frame(spool, type_=GAP), SESSION), reasons.STORAGE_FAILED)
+
+    def test_flash_that_works_again_is_noticed(self):
+        """Service with the relay open proves that flash works again; the gap is taken then."""
+        flash, spool = fresh()
+        fill(spool, 2)
+        flash.fail_programs = 100
+        code_of(spool.append, frame(spool), RECORD)
+        flash.fail_programs = 0
+
+        prepare(spool)
+
+        self.assertEqual(spool.admits(SESSION), 0)
+        spool.append(frame(spool, type_=GAP), RECORD)
+        self.assertEqual((spool.highest, mounted(flash).highest), (4, 4))
+
+    def test_broken_sector_is_left_alone(self):
+        """A sector that takes no erase is retired, and the ring turns without it."""
+        flash, spool = fresh(6)
+        flash.broken = [3]
+        while spool.next_seq <= 80:
+            spool.append(frame(spool, type_=GAP), RECORD, True)
+            spool.ack(spool.highest)
+            prepare(spool)
+
+        self.assertEqual((spool.highest, spool.failed), (80, False))
+        self.assertTrue(spool.failures > 0)
+        self.assertEqual(mounted(flash).highest, 80)
+
+    def test_failing_erase_is_tried_again(self):
+        """An erase that fails once is repeated."""
+        flash = VirtualFlash(4, SECTOR)
+        flash.fail_erases = 1
+        spool = mounted(flash)
+
+        self.assertTrue(spool.service(True))
+        self.assertEqual((spool.clean, spool.failures), (1, 1))
+
+
+class TestRot(unittest.TestCase):
+    """Bits that flip by themselves cost no more than the record they are in."""
+
+    def test_one_rotten_record_costs_itself_alone(self):
+        """A flipped bit anywhere in a record, its length included, leaves all the others readable."""
+        for at in (0, 1, 2, 3, 5, 8 + 12, 8 + 40):
+            flash, spool = fresh()
+            fill(spool, 8)
+            sectors = RingSectors(flash, 0, 8)
+            sectors.seek(0, 32, 2, spool.epoch)
+            flash.rot(sectors.at + at, 0x10)
+            with self.subTest(at=at):
+                again = mounted(flash)
+                buf = bytearray(200)
+                held = [seq for seq in range(1, 9) if again.read(seq, buf)]
+                self.assertEqual(held, [1, 3, 4, 5, 6, 7, 8])
+                self.assertEqual((again.highest, again.skipped), (8, None))
+
+    def test_hole_is_found_and_the_collector_can_go_on(self):
+        """Behind an unreadable record the hole is told, declared once, and `oldest` lets the collector go on."""
+        flash, spool = fresh()
+        fill(spool, 8)
+        sectors = RingSectors(flash, 0, 8)
+        sectors.seek(0, 32, 2, spool.epoch)
+        flash.rot(sectors.at + 20, 1)
+        again = mounted(flash)
+        self.assertEqual(again.oldest, 1)
+
+        self.assertEqual(again.rewind(1), 3)
+
+        self.assertTrue(again.hole_after(1))
+        self.assertFalse(again.hole_after(2))
+        self.assertEqual((again.take_lost(), again.lost_cause), ((2, 2), 4))
+        self.assertEqual(again.rewind(1), 3)
+        self.assertIsNone(again.take_lost())
+        self.assertEqual(again.oldest, 3)
+
+    def test_rotten_sector_header_costs_nothing(self):
+        """A sector whose header rotted is known by its first record; the newest one too."""
+        for sector in (0, 1, 2):
+            flash, spool = fresh()
+            fill(spool, 10)
+            flash.rot(sector * SECTOR + 21, 0x08)
+            with self.subTest(sector=sector):
+                again = mounted(flash, None, other_random)
+                buf = bytearray(200)
+                self.assertEqual((again.epoch, again.highest, again.next_seq), (spool.epoch, 10, 11))
+                self.assertEqual([seq for seq in range(1, 11) if not again.read(seq, buf)], [])
+                prepare(again)
+                fill(again, 20)
+                self.assertEqual(mounted(flash).highest, 20)
+
+    def test_limits_are_those_of_the_design(self):
+        """DESIGN §5: 75, 85 and 95 percent."""
+        limits = (spool_module.SLOW_PERMILLE, spool_module.QUIET_PERMILLE, spool_module.START_PERMILLE)
+        self.assertEqual(limits, (750, 850, 950))
