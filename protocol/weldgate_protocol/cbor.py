@@ -71,8 +71,8 @@ def _write_text(out: bytearray, value: str) -> None:
     """Append a text string."""
     try:
         data = value.encode()
-    except UnicodeError:  # CPython refuses a lone surrogate here, MicroPython writes it out
-        raise EncodeError(reasons.CBOR_UTF8, "text that has no UTF-8")
+    except UnicodeError:
+        data = b"\xff"  # CPython refuses a lone surrogate itself, MicroPython writes it out: neither passes below
     if not utf8_valid(data):
         raise EncodeError(reasons.CBOR_UTF8, "text that has no UTF-8")
     _write_head(out, _TEXT, len(data))

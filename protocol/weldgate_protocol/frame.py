@@ -56,18 +56,16 @@ def _flags_of(type_: int) -> int:
     return FLAG_DOWN
 
 
-def _check_flags(flags: int, type_: int) -> None:
-    """Hold direction and durable bit against the type's range (M-FRAME-10)."""
+def _refuse_flags(flags: int, type_: int) -> None:
+    """Say which of direction and durable bit does not fit the type (M-FRAME-10); private types leave both open."""
     both = flags & 0x18  # FLAG_DOWN | FLAG_DURABLE
     if type_ >= TYPE_PRIVATE:
         if both == 0x18:
             raise FrameError(reasons.FRAME_DURABLE, "a downlink frame is never durable")
         return
-    wrong = both ^ _flags_of(type_)
-    if wrong & FLAG_DOWN:
+    if (both ^ _flags_of(type_)) & FLAG_DOWN:
         raise FrameError(reasons.FRAME_DIRECTION, "direction bit does not fit type %02x" % type_)
-    if wrong:
-        raise FrameError(reasons.FRAME_DURABLE, "durable bit does not fit type %02x" % type_)
+    raise FrameError(reasons.FRAME_DURABLE, "durable bit does not fit type %02x" % type_)
 
 
 def check(raw: bytes) -> None:
@@ -95,7 +93,7 @@ def check(raw: bytes) -> None:
         raise FrameError(reasons.FRAME_QUALITY, "time quality 3, at most 2")
     type_ = raw[1]
     if type_ >= TYPE_PRIVATE or flags & 0x18 != _flags_of(type_):
-        _check_flags(flags, type_)
+        _refuse_flags(flags, type_)
     if raw[2] & 0x80:
         raise FrameError(reasons.FRAME_DEVICE, "device id of 2^63 or more")
     if not (raw[14] or raw[15] or raw[16] or raw[17]):

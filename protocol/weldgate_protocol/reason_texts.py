@@ -8,18 +8,24 @@ The texts stand in `reason_texts.toml`, so that a translator needs no Python; th
 
 import tomllib
 from importlib.resources import files
+from typing import Any
 
-__all__ = ["TEXTS", "describe", "name"]
+__all__ = ["TEXTS", "by_number", "describe", "name"]
 
 
-def _load() -> dict[int, tuple[str, str, str, str, str]]:
-    """Read the texts: (name, zh, en, next_zh, next_en) by number.
+Row = tuple[str, str, str, str, str]
+
+
+def by_number(tables: dict[str, Any]) -> dict[int, Row]:
+    """Return (name, zh, en, next_zh, next_en) by number.
+
+    Args:
+        tables: number and texts by name, as the file has them.
 
     Raises:
         ValueError: two reasons claim one number.
     """
-    tables = tomllib.loads(files("weldgate_protocol").joinpath("reason_texts.toml").read_text(encoding="utf-8"))
-    texts: dict[int, tuple[str, str, str, str, str]] = {}
+    texts: dict[int, Row] = {}
     for key, table in tables.items():
         if table["number"] in texts:
             raise ValueError(f"reason {table['number']} is given out twice: {texts[table['number']][0]} and {key}")
@@ -27,7 +33,7 @@ def _load() -> dict[int, tuple[str, str, str, str, str]]:
     return texts
 
 
-TEXTS = _load()
+TEXTS = by_number(tomllib.loads(files("weldgate_protocol").joinpath("reason_texts.toml").read_text(encoding="utf-8")))
 
 
 def name(number: int) -> str:

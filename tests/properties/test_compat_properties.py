@@ -2,7 +2,9 @@
 
 import hashlib
 import hmac
+import sys
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,6 +28,13 @@ def test_portable_crc_is_the_c_one(data: bytes) -> None:
 def test_the_c_crc_is_in_use() -> None:
     """With the collector's extra installed the CRC is C, which the hot path counts on."""
     assert _host.crc16_x25 is not _portable.crc16_x25
+
+
+def test_without_crcmod_the_portable_crc_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the collector's extra is not installed, protocol works all the same."""
+    monkeypatch.setitem(sys.modules, "crcmod", None)
+
+    assert _host._find_crc() is _portable.crc16_x25
 
 
 @given(st.one_of(st.binary(max_size=40), st.text(max_size=20).map(str.encode)), st.binary(max_size=2))

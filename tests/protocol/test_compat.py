@@ -25,7 +25,20 @@ HMAC_CASES = (
         "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2",
     ),
 )
-UTF8_GOOD = ("", "41", "c280", "dfbf", "e0a080", "ed9fbf", "ee8080", "efbfbf", "f0908080", "f48fbfbf", "e784ae41")
+UTF8_GOOD = (
+    "",
+    "41",
+    "c280",
+    "dfbf",
+    "e0a080",
+    "ed9fbf",
+    "ee8080",
+    "efbfbf",
+    "f0908080",
+    "f1808080",
+    "f48fbfbf",
+    "e784ae41",
+)
 UTF8_BAD = [
     "80",
     "bf",

@@ -39,6 +39,14 @@ def test_texts_differ() -> None:
         assert len(set(said)) == len(said)
 
 
+def test_a_number_given_out_twice_is_noticed() -> None:
+    """M-REASON-01: two texts under one number stop the import, naming both."""
+    row = {"number": 6, "zh": "x", "en": "x", "next_zh": "x", "next_en": "x"}
+
+    with pytest.raises(ValueError, match="reason 6 is given out twice: A and B"):
+        reason_texts.by_number({"A": row, "B": row})
+
+
 def test_describe() -> None:
     """A reason is told in one line, in the language asked for; an unknown number is told as newer."""
     assert reason_texts.describe(6, "en") == ("6: The start code has expired. Ask for a new start code on your phone.")
