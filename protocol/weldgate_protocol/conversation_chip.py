@@ -308,9 +308,7 @@ class ChipConversation:
         if self._sent <= self.acked:
             self._ack_ms = self._now_ms
         elif (self._now_ms - self._ack_ms) & c.TICKS_MASK > c.ACK_WAIT_MS:
-            self.reason = reasons.WIRE_ACK_STALLED
-            self._go(c.step(self.state, c.E_END))
-            return BAD
+            return self._shut(c.E_END, reasons.WIRE_ACK_STALLED)
         return IGNORED
 
     def _welcome(self, raw: bytes, frame: "Frame", now_ms: int) -> int:
@@ -330,16 +328,19 @@ class ChipConversation:
                 return self._turned_away(c.E_REJECTED, fields)
             return self._bad_tag()
         if self.state != c.CHIP_HELLO_SENT or frame.epoch != self._epoch:
-            return self._illegal(reasons.WIRE_UNEXPECTED)
+            return self._shut(c.E_ILLEGAL, reasons.WIRE_UNEXPECTED)
         waited_ms = (now_ms - self._hello_ms) & c.TICKS_MASK
         if waited_ms > c.WELCOME_WAIT_MS:
-            return self._illegal(reasons.WIRE_WELCOME_LATE)
-        self._take_time(frame, waited_ms)
+            return self._shut(c.E_ILLEGAL, reasons.WIRE_WELCOME_LATE)
+        self.time_s = frame.time_s
+        self.time_ms = frame.time_ms
+        self.quality = frame.flags & QUALITY_MASK
+        self.time_fresh = waited_ms <= c.WELCOME_FRESH_MS and self.quality != QUALITY_FLOOR
         if status != c.STATUS_ACCEPTED:
             return self._turned_away(c.E_REJECTED if status == c.STATUS_REJECTED else c.E_PENDING, fields)
         high = c.number(fields, "high_water")
         if high > self._own_highest + c.HIGH_WATER_AHEAD_MAX:
-            return self._illegal(reasons.WIRE_HIGH_WATER)
+            return self._shut(c.E_ILLEGAL, reasons.WIRE_HIGH_WATER)
         self._conn = key
         self._ack_ms = now_ms
         self._seq_heard = frame.seq
@@ -351,13 +352,6 @@ class ChipConversation:
         self._next = max(high + 1, self._own_oldest)
         self._go(c.step(self.state, c.E_ACCEPTED))
         return WELCOMED_AHEAD if high > self._own_highest else WELCOMED
-
-    def _take_time(self, frame: "Frame", waited_ms: int) -> None:
-        """Keep a verified welcome's time, and whether it may be used."""
-        self.time_s = frame.time_s
-        self.time_ms = frame.time_ms
-        self.quality = frame.flags & QUALITY_MASK
-        self.time_fresh = waited_ms <= c.WELCOME_FRESH_MS and self.quality != QUALITY_FLOOR
 
     def _turned_away(self, event: int, fields: "Fields") -> int:
         """End with a wait; nothing but the wait and the reason shown is taken from it."""
@@ -387,14 +381,13 @@ class ChipConversation:
     def _bad_tag(self) -> int:
         """Count a frame that proves nothing; the last one allowed closes."""
         self.bad_tags += 1
-        last = self.bad_tags >= c.BAD_TAGS_MAX
-        self._go(c.step(self.state, c.E_BAD_TAG_LAST if last else c.E_BAD_TAG))
-        self.reason = reasons.WIRE_BAD_TAGS if last else reasons.FRAME_TAG
-        return BAD
+        if self.bad_tags >= c.BAD_TAGS_MAX:
+            return self._shut(c.E_BAD_TAG_LAST, reasons.WIRE_BAD_TAGS)
+        return self._shut(c.E_BAD_TAG, reasons.FRAME_TAG)
 
-    def _illegal(self, reason: int) -> int:
-        """Close on an authentic frame that is not allowed here."""
-        self._go(c.step(self.state, c.E_ILLEGAL))
+    def _shut(self, event: int, reason: int) -> int:
+        """Make the move of an event that takes nothing from its frame, and say why."""
+        self._go(c.step(self.state, event))
         self.reason = reason
         return BAD
 

@@ -154,7 +154,7 @@ class World:
         end = collector.CollectorConversation(self.lookup, self.store.high, lambda: STAMP, self.random)
         self.connections = [*self.connections[-2:], Connection(end)]
         spool = self.spool
-        fields = {
+        fields: dict[str | int, Any] = {
             "oldest": max(spool.oldest, self.resume_at),
             "highest": spool.highest,
             "boot": 1,
@@ -324,7 +324,7 @@ class World:
                 self.hear()
 
 
-HEARTBEAT = {
+HEARTBEAT: dict[str | int, Any] = {
     "gate": 2,
     "alarms": [],
     "highest": 0,

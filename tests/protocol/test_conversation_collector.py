@@ -89,7 +89,7 @@ class TestConversationCollector(unittest.TestCase):
                 end = self.end()
                 for step in case["steps"]:
                     if "acknowledge" in step:
-                        self.assertEqual(end.acknowledge(EPOCH, step["acknowledge"]).hex(), step["wire"])
+                        self.assertEqual(end.acknowledge(EPOCH, step["acknowledge"]), bytes.fromhex(step["wire"]))
                     else:
                         events = end.receive(bytes.fromhex(step["receive"]))
                         self.assertEqual([self.plain(event) for event in events], step["events"])
