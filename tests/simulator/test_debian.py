@@ -177,6 +177,17 @@ def test_without_apt_is_one_sentence(machine: Path, monkeypatch: pytest.MonkeyPa
     assert sentence.endswith("apt-get is not on this machine")
 
 
+def test_other_systems_are_told_so(machine: Path) -> None:
+    """No Debian archive among the sources: nothing is fetched from anywhere else."""
+    (machine / "etc" / "os-release").write_text("ID=ubuntu\nVERSION_CODENAME=noble\n")
+
+    root, sentence = unpack(machine)
+
+    assert root is None
+    assert "name no Debian main archive" in sentence
+    assert calls(machine) == 0
+
+
 def test_cache_that_cannot_be_made_is_one_sentence(machine: Path) -> None:
     """A file where the cache should be, or a folder without rights, is one sentence that names it."""
     (machine / "cache").write_text("a file")

@@ -176,3 +176,20 @@ def test_search_twice_gives_the_same_without_network(chip: Interpreter) -> None:
 
     assert chip.version in [i.version for i in again]
     assert [i.name for i in again] == [i.name for i in interpreter.find_all(fetch=False, environment=os.environ)]
+
+
+@pytest.mark.mpy
+def test_command_lists_what_there_is(chip: Interpreter, capsys: pytest.CaptureFixture[str]) -> None:
+    """`python -m weldgate_simulator.interpreter` names version, width and path."""
+    code = interpreter.main()
+
+    assert code == 0
+    assert f"{chip.name}, {chip.bits} bits: {chip.path}" in capsys.readouterr().out
+
+
+def test_unpack_without_its_loader_is_one_sentence(tmp_path: Path) -> None:
+    """A folder that lost its C library is told, not started with the machine's own."""
+    found, sentence = interpreter._probe_unpacked(tmp_path, "Debian amd64")
+
+    assert found is None
+    assert "holds no loader" in sentence
