@@ -71,6 +71,36 @@ class CborTest(unittest.TestCase):
                     cbor.decode(data[:size])
                 self.assertEqual(caught.exception.code, reasons.CBOR_TRUNCATED)
 
+    def test_changed_bytes_have_one_meaning_or_an_error(self):
+        """M-CBOR-03: with any byte of a vector changed it is refused, or encodes to the changed bytes again."""
+        meanings = 0
+        for case in ACCEPTED:
+            good = bytes.fromhex(case["hex"])
+            for at in range(min(len(good), 40)):
+                for mask in (0x01, 0x20, 0x80, 0xFF):
+                    odd = good[:at] + bytes([good[at] ^ mask]) + good[at + 1 :]
+                    try:
+                        value = cbor.decode(odd)
+                    except CborError:
+                        continue
+                    self.assertEqual(cbor.encode(value), odd)
+                    meanings += 1
+        self.assertTrue(meanings > 100)
+
+    def test_noise_has_one_meaning_or_an_error(self):
+        """M-CBOR-03: two thousand strings of noise are refused, or encode to themselves again."""
+        state = 1
+        for size in range(2000):
+            noise = bytearray()
+            for _ in range(size % 40):
+                state = (state * 1103515245 + 12345) & 0x7FFFFFFF
+                noise.append(state >> 16 & 0xFF)
+            try:
+                value = cbor.decode(noise)
+            except CborError:
+                continue
+            self.assertEqual(cbor.encode(value), bytes(noise))
+
     def test_claimed_counts_allocate_nothing(self):
         """M-CBOR-06: an array that claims 2^32 - 1 items in 1024 bytes is refused before its first item."""
         for head in ("9affffffff", "baffffffff", "9904ff"):

@@ -105,6 +105,27 @@ class FrameTest(unittest.TestCase):
 
         self.assertEqual(caught.exception.code, reasons.FRAME_CRC)
 
+    def test_changed_header_is_a_frame_or_a_frame_error(self):
+        """M-FRAME-07: with any header byte changed and the CRC right, a frame is refused or means what it says."""
+        good = frame.encode_body(*LAWFUL) + bytes(8)
+        accepted = 0
+        for at in range(26):
+            for mask in (0x01, 0x08, 0x10, 0x40, 0x80, 0xFF):
+                odd = good[:at] + bytes([good[at] ^ mask]) + good[at + 1 :]
+                try:
+                    got = frame.parse(frame.from_wire(frame.to_wire(odd)[1:-1]))
+                except FrameError as error:
+                    self.assertTrue(200 <= error.code <= 214)
+                    continue
+                accepted += 1
+                self.assertEqual(
+                    frame.encode_body(
+                        got.flags, got.type, got.device, got.epoch, got.seq, got.time_s, got.time_ms, got.payload
+                    ),
+                    odd[:-8],
+                )
+        self.assertTrue(accepted > 50)
+
     def test_a_kept_frame_travels_unchanged(self):
         """M-SEQ-01: a durable frame that was kept gives the same bytes however often it travels."""
         raw = frame.seal(frame.encode_body(*with_field(7, b"\x7e\x7d\x01\x02")), HmacKey(b"k" * 32))

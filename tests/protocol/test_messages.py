@@ -63,6 +63,20 @@ class MessageVectorTest(unittest.TestCase):
                     messages.decode(case["type"], bytes.fromhex(case["hex"]))
                 self.assertEqual(caught.exception.code, case["error"])
 
+    def test_changed_bytes_are_a_message_or_an_error(self):
+        """M-MSG-04: with any byte of a vector changed a payload is a message or is refused, and nothing else happens."""
+        for case in ACCEPTED:
+            good = bytes.fromhex(case["hex"])
+            for at in range(min(len(good), 60)):
+                odd = good[:at] + bytes([good[at] ^ (1 << at % 8)]) + good[at + 1 :]
+                try:
+                    fields = messages.decode(case["type"], odd)
+                except (MessageError, CborError) as error:
+                    self.assertTrue(220 <= error.code <= 249)
+                    continue
+                if case["type"] < 0x80:
+                    self.assertEqual(messages.encode(case["type"], fields), odd)
+
     def test_every_message_has_a_vector(self):
         """No message goes without a full example and, where something is required, a refusal."""
         seen = {case["type"] for case in ACCEPTED}

@@ -51,6 +51,27 @@ class StreamTest(unittest.TestCase):
                 with self.subTest(data=len(data), size=size):
                     self.assertEqual(read(data, size)[1].discarded_bytes, expected)
 
+    def test_noise_is_survived(self):
+        """M-STREAM-02, M-STREAM-03: after ten thousand bytes of noise full of delimiters the next frame is found."""
+        stream = FrameStream()
+        state = 7
+        for _ in range(100):
+            noise = bytearray()
+            for _ in range(100):
+                state = (state * 1103515245 + 12345) & 0x7FFFFFFF
+                noise.append((0x7E, 0x7D, 0x01, 0x02, state >> 20 & 0xFF)[(state >> 16) % 5])
+            stream.feed(noise)
+            while stream.take() is not None:
+                pass
+        stream.feed(b"\x7e")
+        while stream.take() is not None:
+            pass
+
+        stream.feed(bytes.fromhex(CASES[0]["hex"]))
+
+        self.assertEqual(stream.take(), ONE)
+        self.assertTrue(stream.stuffing_errors > 100)
+
     def test_memory_is_bounded(self):
         """M-STREAM-03: an endless frame is dropped when it exceeds 2120 bytes, and no more than that is held."""
         stream = FrameStream()
