@@ -1,137 +1,42 @@
-"""Build the vectors of keys, conversation and packs: keys.json, conversation.json, pack.json. `--check` only compares.
+"""Build the vectors of keys and conversation: keys.json, conversation.json. `--check` compares and writes nothing.
 
-The bytes come from `hmac`, `struct`, cbor2, crcmod-plus and a stuffing of its own; from the product come the numbers
-of the reasons and nothing else. A conversation is a script: what one end is told, what it must answer.
+A conversation is a script: what one end is told, what it must answer. From the product come the numbers of the reasons
+and nothing else; the bytes come from `conversation_oracle`.
 """
 
-import hashlib
-import hmac
-import json
-import struct
 import sys
-from pathlib import Path
 from typing import Any
 
-import cbor2
-import crcmod.predefined
+from conversation_oracle import (
+    CHIP_NONCE,
+    CONN,
+    DEVICE,
+    EPOCH,
+    FLOOR,
+    HEARTBEAT,
+    NONCE,
+    ORDER_ID,
+    OTHER,
+    ROOT,
+    SYNCED,
+    TIME,
+    UP,
+    Case,
+    ack,
+    derived,
+    down,
+    durable,
+    gap,
+    heartbeat,
+    hello,
+    mac,
+    raw,
+    welcome,
+    wire,
+    write_or_check,
+)
 
 from weldgate_protocol import reasons
-
-HERE = Path(__file__).resolve().parent
-Case = dict[str, Any]
-
-ROOT = bytes(range(32))
-DEVICE = (4_503_599_627_370_497).to_bytes(8, "big")
-OTHER = (7).to_bytes(8, "big")
-EPOCH = bytes.fromhex("a1b2c3d4")
-CHIP_NONCE = bytes(range(0x10, 0x20))
-NONCE = bytes(range(0x80, 0x90))
-TIME = (1_795_500_000, 250)
-DOWN, DURABLE = 0x10, 0x08
-SYNCED, FLOOR = 2, 0
-crc16 = crcmod.predefined.mkPredefinedCrcFun("x-25")
-
-
-def mac(key: bytes, data: bytes) -> bytes:
-    """Return HMAC-SHA256."""
-    return hmac.digest(key, data, "sha256")
-
-
-def derived(purpose: str, device: bytes = DEVICE, generation: int = 2, root: bytes = ROOT) -> bytes:
-    """Return a chip's key."""
-    return mac(root, b"weldgate/1/" + purpose.encode() + b"\0" + device + struct.pack(">I", generation))
-
-
-UP = derived("up")
-CONN = mac(derived("down"), b"weldgate/1/conn\0" + CHIP_NONCE + NONCE)
-
-
-def raw(type_: int, seq: int, payload: Any, key: bytes | None, flags: int = SYNCED, **other: bytes) -> bytes:
-    """Return a frame; key None gives a zero tag, bytes as payload go in as they are."""
-    content = payload if isinstance(payload, bytes) else cbor2.dumps(payload, canonical=True)
-    head = struct.pack(
-        ">BB8s4sIIHH",
-        0x20 | flags,
-        type_,
-        other.get("device", DEVICE),
-        other.get("epoch", EPOCH),
-        seq,
-        *TIME,
-        len(content),
-    )
-    body = head + content
-    return body + (bytes(8) if key is None else mac(key, body)[:8])
-
-
-def wire(frame: bytes) -> bytes:
-    """Return a frame as it travels."""
-    out = bytearray(b"\x7e")
-    for byte in frame + struct.pack(">H", crc16(frame)):
-        out += {0x7E: b"\x7d\x02", 0x7D: b"\x7d\x01"}.get(byte, bytes((byte,)))
-    return bytes(out + b"\x7e")
-
-
-def hello_map(oldest: int, highest: int) -> dict[int, Any]:
-    """Return a hello's payload."""
-    return {
-        1: CHIP_NONCE,
-        2: oldest,
-        3: highest,
-        4: 9,
-        5: "0.1.0",
-        6: "gmaw-400",
-        7: 1,
-        8: 2,
-        9: 3,
-    }
-
-
-HEARTBEAT = {1: 2, 3: [], 4: 5, 5: 3, 6: 10, 7: 0, 9: 60}
-ORDER_ID = bytes(range(8))
-
-
-def hello(
-    oldest: int = 1, highest: int = 5, seq: int = 1, key: bytes = UP, flags: int = SYNCED, **other: bytes
-) -> bytes:
-    """Return a hello."""
-    return raw(0x01, seq, hello_map(oldest, highest), key, flags, **other)
-
-
-def welcome(
-    high: int = 3, status: int = 0, key: bytes | None = CONN, flags: int = SYNCED, extra: Any = (), **other: bytes
-) -> bytes:
-    """Return a welcome."""
-    return raw(0x80, 1, {1: NONCE, 2: status, 3: high, **dict(extra)}, key, DOWN | flags, **other)
-
-
-def down(
-    type_: int, seq: int, payload: Any, key: bytes | None = CONN, flags: int = DOWN | SYNCED, **other: bytes
-) -> bytes:
-    """Return a downlink frame."""
-    return raw(type_, seq, payload, key, flags, **other)
-
-
-def heartbeat(seq: int = 2, key: bytes = CONN, **other: bytes) -> bytes:
-    """Return a heartbeat."""
-    return raw(0x02, seq, HEARTBEAT, key, SYNCED, **other)
-
-
-def durable(seq: int, type_: int = 0x4C, payload: Any = None, key: bytes = UP, **other: bytes) -> bytes:
-    """Return a durable frame, a power-off unless said."""
-    return raw(type_, seq, {} if payload is None else payload, key, DURABLE | SYNCED, **other)
-
-
-def gap(seq: int, first: int, last: int | None, **other: bytes) -> bytes:
-    """Return a gap record."""
-    value: dict[int, Any] = {2: first, 4: 1}
-    if last is not None:
-        value[3] = last
-    return durable(seq, 0x48, value, **other)
-
-
-def ack(through: int, seq: int, key: bytes | None = CONN, epoch: bytes = EPOCH) -> bytes:
-    """Return an ack."""
-    return down(0x81, seq, {1: epoch, 2: through}, key)
 
 
 def build_keys() -> dict[str, list[Case]]:
@@ -412,104 +317,9 @@ def build_conversation() -> dict[str, Any]:
     }
 
 
-PACK_KEY = bytes(range(100, 132))
-STORE = bytes(range(16))
-
-
-def pack(
-    items: bytes, count: int, n: int = 1, name: bytes = b"site", key: bytes = PACK_KEY, tail: bytes = b""
-) -> bytes:
-    """Return a pack."""
-    head = b"WGP1" + STORE + bytes((len(name),)) + name + struct.pack(">Q", n) + bytes(32)
-    body = head + struct.pack(">I", count) + items + tail
-    return body + mac(key, body)
-
-
-def item(index: int, data: bytes, kind: int = 1, length: int | None = None) -> bytes:
-    """Return an item."""
-    return struct.pack(">BQQH", kind, 1_795_500_000_123, index, len(data) if length is None else length) + data
-
-
-def receipt(
-    through: int = 1, name: bytes = b"site", key: bytes = PACK_KEY, tail: bytes = b"", magic: bytes = b"WGR1"
-) -> bytes:
-    """Return a receipt."""
-    digest = hashlib.sha256(b"pack").digest()
-    body = magic + b"consumer" + STORE + bytes((len(name),)) + name + struct.pack(">Q", through) + digest + tail
-    return body + mac(key, body)
-
-
-def build_pack() -> dict[str, list[Case]]:
-    """Return pack.json: packs, receipts and collector records, good and bad."""
-    frame = durable(4)
-    malformed, foreign = reasons.PACK_MALFORMED, reasons.PACK_MAC
-    good = pack(item(41, frame) + item(42, b"\xa0", 2), 2)
-    packs: list[Case] = [
-        {"name": "a frame and a record", "hex": good.hex(), "expect": {"n": 1, "first": 41, "count": 2}},
-        {"name": "a name in Chinese", "hex": pack(item(1, frame), 1, 7, "站".encode()).hex(), "expect": {"n": 7}},
-        {"name": "another key", "hex": pack(item(1, frame), 1, key=bytes(32)).hex(), "error": foreign},
-        {"name": "a bit changed", "hex": (good[:60] + bytes((good[60] ^ 1,)) + good[61:]).hex(), "error": foreign},
-        {"name": "cut short", "hex": good[:-1].hex(), "error": foreign},
-        {"name": "empty", "hex": "", "error": malformed},
-        {"name": "a receipt", "hex": receipt().hex(), "error": malformed},
-        {"name": "number 0", "hex": pack(item(1, frame), 1, 0).hex(), "error": malformed},
-        {"name": "no items", "hex": pack(b"", 0).hex(), "error": malformed},
-        {"name": "more items claimed", "hex": pack(item(1, frame), 2).hex(), "error": malformed},
-        {"name": "many items claimed", "hex": pack(item(1, frame), 0xFFFFFFFF).hex(), "error": malformed},
-        {"name": "bytes left over", "hex": pack(item(1, frame), 1, tail=b"x").hex(), "error": malformed},
-        {"name": "a hole in the indices", "hex": pack(item(1, b"") + item(3, b""), 2).hex(), "error": malformed},
-        {"name": "unknown item kind", "hex": pack(item(1, b"", 3), 1).hex(), "error": malformed},
-        {"name": "item cut off", "hex": pack(item(1, b"", length=9), 1).hex(), "error": malformed},
-        {"name": "empty name", "hex": pack(item(1, b""), 1, name=b"").hex(), "error": malformed},
-        {"name": "name of 65 bytes", "hex": pack(item(1, b""), 1, name=b"n" * 65).hex(), "error": malformed},
-        {"name": "name that is no text", "hex": pack(item(1, b""), 1, name=b"\xff").hex(), "error": malformed},
-        {"name": "over 256 000 bytes", "repeat": 4, "hex": pack(item(1, b""), 1).hex(), "error": malformed},
-    ]
-    receipts: list[Case] = [
-        {"name": "through 1", "hex": receipt().hex(), "expect": {"through": 1}},
-        {"name": "through none", "hex": receipt(0).hex(), "expect": {"through": 0}},
-        {"name": "another key", "hex": receipt(key=bytes(32)).hex(), "error": foreign},
-        {"name": "bytes left over", "hex": receipt(tail=b"x").hex(), "error": malformed},
-        {"name": "empty name", "hex": receipt(name=b"").hex(), "error": malformed},
-        {"name": "a pack", "hex": good.hex(), "error": malformed},
-        {"name": "another version", "hex": receipt(magic=b"WGR2").hex(), "error": malformed},
-    ]
-    packs[-1] = {"name": "over 256 000 bytes", "zeros": 256_001, "hex": b"WGP1".hex(), "error": malformed}
-    records: list[Case] = []
-    base = {1: 1, 2: DEVICE, 3: EPOCH, 4: 1, 5: 3}
-    for name, value, error in (
-        ("gap", base, 0),
-        ("conflict", {**base, 1: 2, 4: 3, 6: frame, 8: reasons.WIRE_CONFLICT}, 0),
-        ("presence", {**base, 1: 3, 4: 0, 5: 0, 6: heartbeat(), 7: True}, 0),
-        ("operator", {**base, 1: 4, 4: 0, 5: 0, 9: "lock 站"}, 0),
-        ("unknown kind and key", {**base, 1: 9, 90: 1}, 0),
-        ("range backward", {**base, 4: 4}, reasons.MESSAGE_FIELD_RANGE),
-        ("range from 0", {**base, 4: 0}, reasons.MESSAGE_FIELD_RANGE),
-        ("short device", {**base, 2: b"\1"}, reasons.MESSAGE_FIELD_RANGE),
-        ("no epoch", {1: 1, 2: DEVICE, 4: 1, 5: 3}, reasons.MESSAGE_FIELD_RANGE),
-        ("online is no boolean", {**base, 7: 1}, reasons.MESSAGE_FIELD_RANGE),
-        ("text is no text", {**base, 9: b"x"}, reasons.MESSAGE_FIELD_RANGE),
-        ("no map", [1], reasons.MESSAGE_NOT_MAP),
-    ):
-        case: Case = {"name": name, "hex": cbor2.dumps(value, canonical=True).hex()}
-        records.append({**case, "error": error} if error else case)
-    return {"pack": packs, "receipt": receipts, "record": records}
-
-
 def main() -> int:
     """Write the files, or compare them."""
-    stale = []
-    for name, build in (("keys", build_keys), ("conversation", build_conversation), ("pack", build_pack)):
-        path = HERE / f"{name}.json"
-        text = json.dumps(build(), indent=1, ensure_ascii=False) + "\n"
-        if "--check" in sys.argv:
-            if not path.is_file() or path.read_text(encoding="utf-8") != text:
-                stale.append(path.name)
-        else:
-            path.write_text(text, encoding="utf-8")
-    if stale:
-        print("stale, run tests/vectors/build_conversation.py:", ", ".join(stale))
-    return 1 if stale else 0
+    return write_or_check({"keys.json": build_keys, "conversation.json": build_conversation})
 
 
 if __name__ == "__main__":
