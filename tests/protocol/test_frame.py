@@ -46,7 +46,7 @@ class FrameVectorTest(unittest.TestCase):
                 )
                 self.assertEqual(got.device.hex(), fields["device"])
                 self.assertEqual(got.epoch.hex(), fields["epoch"])
-                self.assertEqual(got.payload.hex(), fields["payload"])
+                self.assertEqual(got.payload, bytes.fromhex(fields["payload"]))
                 self.assertEqual(got.tag.hex(), fields["tag"])
 
     def test_frame_is_written(self):

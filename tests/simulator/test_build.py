@@ -176,19 +176,35 @@ def test_missing_compiler_is_one_sentence(checkout: Path, monkeypatch: pytest.Mo
         build.build_app("x64", root=checkout)
 
 
-@pytest.mark.parametrize(("budget", "code"), [(1 << 20, 0), (1000, 1)])
-def test_command_fails_past_the_budget(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], budget: int, code: int
+@pytest.mark.parametrize(
+    ("budget", "entry", "code", "told"),
+    [
+        (1 << 20, "import sys\n", 0, ""),
+        (100, "import sys\n", 1, "at most 100"),
+        (1 << 20, "def f(a, /): pass\n", 1, "mpy-cross refuses main"),
+    ],
+)
+def test_command_fails_past_the_budget_and_on_what_the_chip_cannot_read(
+    checkout: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    budget: int,
+    entry: str,
+    code: int,
+    told: str,
 ) -> None:
-    """`python -m weldgate_simulator.build` prints the total and ends with 1 when it is too much."""
+    """`python -m weldgate_simulator.build` prints the total, compiles the entry points too and says what is wrong."""
     monkeypatch.setattr(build, "CODE_BUDGET_BYTES", budget)
+    (checkout / "firmware" / "boot.py").write_text("")
+    (checkout / "firmware" / "main.py").write_text(entry)
 
-    ended = build.main(["x64"])
+    ended = build.main(["x64"], checkout)
 
     said = capsys.readouterr()
-    assert f"{build.build_app('x64').total_bytes} bytes as .mpy" in said.out
+    assert f"{build.build_app('x64', root=checkout).total_bytes} bytes as .mpy" in said.out
     assert ended == code
-    assert ("at most 1000" in said.err) == bool(code)
+    assert told in said.err
+    assert bool(said.err) == bool(code)
 
 
 def imports_of(path: Path) -> set[str]:
