@@ -18,7 +18,8 @@ from weldgate_protocol.keys import NONCE_BYTES, connection_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from typing import Any
 
     from weldgate_protocol.fields import Fields
     from weldgate_protocol.frame import Frame
@@ -41,14 +42,9 @@ BAD = const(11)  # reason; closed or not
 
 _ZERO_TAG = bytes(8)
 _ORDERS = (
-    messages.RELEASE,
-    messages.CONFIG,
-    messages.KEY_SET,
-    messages.REVOCATIONS,
-    messages.CLEAR_ALARM,
-    messages.REKEY,
-    messages.UPDATE,
-)
+    messages.RELEASE, messages.CONFIG, messages.KEY_SET, messages.REVOCATIONS,
+    messages.CLEAR_ALARM, messages.REKEY, messages.UPDATE,
+)  # fmt: skip
 _EVENTS = {messages.LOCK: LOCK, messages.TOKEN: TOKEN, messages.IDENTIFY: IDENTIFY, messages.QUERY: QUERY}
 for _type in _ORDERS:
     _EVENTS[_type] = ORDER
@@ -149,7 +145,7 @@ class ChipConversation:
         """Longest silence of the collector in this state before the link gives the connection up."""
         return c.WELCOME_WAIT_MS if self.state == c.CHIP_HELLO_SENT else c.SILENCE_MS
 
-    def start(self, nonce: bytes, fields: "Fields", epoch: bytes, stamp: "Stamp", now_ms: int) -> bytes:
+    def start(self, nonce: bytes, fields: "Mapping[Any, Any]", epoch: bytes, stamp: "Stamp", now_ms: int) -> bytes:
         """Begin a connection.
 
         Args:
@@ -186,7 +182,7 @@ class ChipConversation:
         """Note that the link is gone; the connection's key is forgotten."""
         self._go(c.step(self.state, c.E_END))
 
-    def volatile(self, type_: int, fields: "Fields", stamp: "Stamp") -> bytes:
+    def volatile(self, type_: int, fields: "Mapping[Any, Any]", stamp: "Stamp") -> bytes:
         """Return a volatile message under K_conn, ready for the wire; the first one must be a heartbeat.
 
         Args:

@@ -45,7 +45,7 @@ from weldgate_protocol.keys import NONCE_BYTES, connection_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from weldgate_protocol.fields import Fields
@@ -57,18 +57,9 @@ if TYPE_CHECKING:
     Verdict = tuple[int, int, int]  # status, reason, retry_s
 
 __all__ = [
-    "AHEAD",
-    "BRIDGE",
-    "CAME_ONLINE",
-    "CLOSE",
-    "DECLARE",
-    "DURABLE",
-    "REFUSED",
-    "REPEAT",
-    "SEND",
-    "VOLATILE",
+    "AHEAD", "BRIDGE", "CAME_ONLINE", "CLOSE", "DECLARE", "DURABLE", "REFUSED", "REPEAT", "SEND", "VOLATILE",
     "CollectorConversation",
-]
+]  # fmt: skip
 
 SEND = "send"
 CAME_ONLINE = "online"
@@ -196,7 +187,7 @@ class CollectorConversation:
         self._acked = through
         return self._ack()
 
-    def downlink(self, type_: int, fields: "Fields") -> bytes:
+    def downlink(self, type_: int, fields: "Mapping[Any, Any]") -> bytes:
         """Return a downlink message for a chip that has proved to be there, ready for the wire.
 
         Raises:
