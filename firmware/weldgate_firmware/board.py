@@ -6,12 +6,15 @@ The virtual board of the simulator has the same methods; under the real interpre
 ``machine``, ``network`` and ``esp32`` and runs this very file.
 """
 
+import os
+import time
 from array import array
 
 import esp32
 import machine
 import micropython
 import network
+
 from weldgate_protocol._compat import const
 
 TYPE_CHECKING = False
@@ -35,6 +38,7 @@ PINS = {
         "scanner_tx": 17,
     },
 }
+DEFAULT_WIRING = "esp32-relay"
 FLASH_LABEL = "weldgate"  # data partition of the module's partition table
 SECTOR_BYTES = const(4096)  # ESP32 flash erase unit
 BLOCK_ERASE = const(6)  # MicroPython block device ioctl: erase one block
@@ -47,7 +51,7 @@ class PartitionFlash:
 
     sector_size = SECTOR_BYTES
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str = FLASH_LABEL) -> None:
         found = esp32.Partition.find(esp32.Partition.TYPE_DATA, label=label)
         if not found:
             raise OSError("no data partition called %s: flash the partition table of docs/hardware.md" % label)
@@ -71,11 +75,12 @@ class Board:
     """An ESP32 with the wiring ``PINS[wiring]``; building it opens the relay before anything else.
 
     Args:
+        flash: the data partition.
         wiring: name of the pin table.
         sample_hz: current samples a second, whole multiples of 100 so that a 10 ms tick holds whole samples.
     """
 
-    def __init__(self, wiring: str = "esp32-relay", sample_hz: int = 1600) -> None:
+    def __init__(self, flash: PartitionFlash, wiring: str = DEFAULT_WIRING, sample_hz: int = 1600) -> None:
         pins = PINS[wiring]
         pin = machine.Pin
         self._relay = pin(pins["relay"], pin.OUT, value=0)
@@ -92,7 +97,7 @@ class Board:
         self._sampled = 0
         self.samples_lost = 0
         self._wlan: Any = None
-        self.flash = PartitionFlash(FLASH_LABEL)
+        self.flash = flash
         self._watchdog = machine.WDT(timeout=WATCHDOG_MS)
         self._timer = machine.Timer(0)
         self._timer.init(freq=sample_hz, mode=machine.Timer.PERIODIC, callback=self._take_sample)
@@ -134,7 +139,7 @@ class Board:
         state = machine.disable_irq()
         n = self._sampled
         room = len(buffer)
-        moved = n if n < room else room
+        moved = min(room, n)
         for i in range(moved):
             buffer[i] = self._samples[i]
         for i in range(moved, n):
@@ -169,12 +174,21 @@ class Board:
 
     def reset_cause(self) -> int:
         """Return the MicroPython reset cause (1 power on, 2 hard, 3 watchdog, 4 deep sleep, 5 soft)."""
-        return machine.reset_cause()
+        return int(machine.reset_cause())
 
     def reset(self) -> None:
         """Restart the module; the pins float to open on the way."""
         self._relay.value(0)
         machine.reset()
+
+    def ticks_ms(self) -> int:
+        """Return milliseconds modulo 2^30."""
+        return int(time.ticks_ms())  # type: ignore[attr-defined]  # MicroPython's time has it, typeshed's has not
+
+    @staticmethod
+    def random(count: int) -> bytes:
+        """Return bytes of the hardware's generator; it is fed by the radio's noise once that is on."""
+        return os.urandom(count)
 
     def network_up(self, ssid: str, password: str) -> bool:
         """Start the radio towards ``ssid`` if it is not up; return whether there is an address yet."""

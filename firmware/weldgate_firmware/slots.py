@@ -1,4 +1,4 @@
-"""Objects in two slots each: key set, revocations, configuration. Old or new after any power cut, never neither.
+"""Key set, revocations, configuration and identity in two slots each: old or new after any power cut, never neither.
 
 An object is written into the slot that does not count, read back, and made to count by its header, which comes last.
 A slot is one sector (big-endian)::
@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 KEY_SET = const(0)
 REVOCATIONS = const(1)
 CONFIG = const(2)
+IDENTITY = const(3)
 
-KINDS = const(3)
-SLOT_SECTORS = const(6)  # KINDS x 2
+KINDS = const(4)
+SLOT_SECTORS = const(8)  # KINDS x 2
 
 _MAGIC = b"WGO1"
 _HEADER = const(18)
@@ -52,7 +53,7 @@ class Slots:
         """Give the object that counts, None when there is none.
 
         Args:
-            kind: KEY_SET, REVOCATIONS or CONFIG.
+            kind: KEY_SET, REVOCATIONS, CONFIG or IDENTITY.
 
         Raises:
             StorageError: STORAGE_TOO_LONG, no such kind.
@@ -71,7 +72,7 @@ class Slots:
         """Make an object the one that counts. With the relay open only: erases a sector, up to 400 ms.
 
         Args:
-            kind: KEY_SET, REVOCATIONS or CONFIG.
+            kind: KEY_SET, REVOCATIONS, CONFIG or IDENTITY.
             data: 1 to `largest` bytes.
 
         Raises:

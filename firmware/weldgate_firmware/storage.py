@@ -1,8 +1,8 @@
 """The data partition: which sectors are objects, log and ring, and how they come up together.
 
-    sectors 0..5     slots: key set, revocations, configuration, two each (`slots`)
-    sectors 6..13    log: main and guard, two areas of two sectors each (`log`)
-    sectors 14..     ring: all the rest, 64 by default (`spool`)
+    sectors 0..7     slots: key set, revocations, configuration, identity, two each (`slots`)
+    sectors 8..15    log: main and guard, two areas of two sectors each (`log`)
+    sectors 16..     ring: all the rest, 64 by default (`spool`)
 
 The layout depends on nothing but this file and the partition's size, so that a chip finds its data after an update.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LOG_FIRST = SLOT_SECTORS
 RING_FIRST = SLOT_SECTORS + LOG_SECTORS
 RING_SECTORS = const(64)  # 256 KB: the default
-PARTITION_SECTORS = RING_FIRST + RING_SECTORS  # 78 sectors of 4096 bytes
+PARTITION_SECTORS = RING_FIRST + RING_SECTORS  # 80 sectors of 4096 bytes
 
 _SERVICE_MAX = const(12)  # steps the log may need at boot: 2 logs x (2 erases, a rewrite, 2 erases), and the check
 
@@ -35,7 +35,7 @@ class Storage:
         """Divide the flash; `mount` reads it.
 
         Args:
-            flash: the data partition, at least 18 sectors.
+            flash: the data partition, at least 20 sectors.
             random: gives n random bytes.
 
         Raises:

@@ -55,12 +55,12 @@ class Timer:
     PERIODIC = 1
 
     def __init__(self, number: int) -> None:
-        self.callback: "Callable[[Timer], None] | None" = None
+        self.callback: Callable[[Timer], None] | None = None
 
     def init(self, freq: int, mode: int, callback: "Callable[[Timer], None]") -> None:
         """Start calling back ``freq`` times a second."""
         if freq != _boot[2]:
-            raise ValueError("the host samples %d times a second, not %d" % (_boot[2], freq))
+            raise ValueError(f"the host samples {_boot[2]} times a second, not {freq}")
         self.callback = callback
         _timers.append(self)
 

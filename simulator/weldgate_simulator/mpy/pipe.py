@@ -43,14 +43,8 @@ def ask_into(operation: int, argument: int, data: bytes, buffer: "bytearray | me
     tell(operation, argument, data)
     size = struct.unpack(">H", _exactly(2))[0]
     if size != len(buffer):
-        raise OSError("the host answered %d bytes, %d expected" % (size, len(buffer)))
-    view = memoryview(buffer)
-    got = 0
-    while got < size:
-        n = _in.readinto(view[got:])
-        if not n:
-            raise SystemExit
-        got += n
+        raise OSError(f"the host answered {size} bytes, {len(buffer)} expected")
+    buffer[:] = _exactly(size)
 
 
 def _exactly(size: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Start the firmware in the real interpreter: put the stand-ins in place, keep them fed, run ``main`` as the chip does."""
+"""Start the firmware in the real interpreter: stand-ins in place and kept fed, then ``main`` as on the chip."""
 
 import asyncio
 import sys
@@ -18,7 +18,7 @@ sys.modules["machine"] = machine
 sys.modules["esp32"] = esp32
 sys.modules["network"] = network
 machine.step()
-_stepping = asyncio.create_task(_keep_stepping())
+tasks = [asyncio.create_task(_keep_stepping())]
 
 from weldgate_firmware import main  # noqa: E402 - only now do the modules exist that it imports
 

@@ -1,0 +1,231 @@
+"""Joins the modules and moves bytes and ticks: the only module that knows all the others.
+
+The gate's tick runs every 10 ms: it reads the sensor and the button, lets the driver decide, drives the pin and feeds
+the watchdog, and nothing else feeds it. Verification and flash go on in slices between ticks. Link, console and scanner
+only hand over what came. When the tick itself fails, the relay is opened and the app ends, so that the module restarts;
+when one of the others fails, the relay is opened, the failure recorded, and that part starts again.
+"""
+
+import asyncio
+from array import array
+
+from weldgate_firmware import __version__, profile
+from weldgate_firmware import identity as identities
+from weldgate_firmware.clock import Clock, ticks_diff
+from weldgate_firmware.config import Config
+from weldgate_firmware.console import Console
+from weldgate_firmware.core import VIA_SCANNER
+from weldgate_firmware.driver import Driver
+from weldgate_firmware.indicator import Indicator
+from weldgate_firmware.lines import LineBuffer
+from weldgate_firmware.link import Link
+from weldgate_firmware.meter import Meter, ac_ct_100a, dc_hall_1000a
+from weldgate_firmware.sense import Sense
+from weldgate_firmware.service import Service
+from weldgate_firmware.slots import IDENTITY
+from weldgate_firmware.storage import Storage
+from weldgate_protocol import reasons
+from weldgate_protocol._compat import HmacKey, const
+from weldgate_protocol.conversation_chip import ChipConversation
+from weldgate_protocol.errors import ConfigError, WeldgateError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+    from weldgate_firmware.identity import Identity
+
+TICK_MS = const(10)  # DESIGN section 4
+SAMPLES_MAX = const(512)  # of one tick; an erase of 400 ms leaves more, which the board then counts as lost
+SERIAL_MS = const(20)  # how often console and scanner are looked at
+NETWORK_MS = const(500)
+RESTART_MS = const(1000)  # before a failed part starts again
+SCAN_MAX = const(400)  # characters of one scanned code; a token has 311 at most
+FIRMWARE = "weldgate " + __version__
+
+
+class App:
+    """One chip, running.
+
+    Args:
+        board: the hardware, or the simulator's stand-in.
+        identity: who the chip is.
+        storage: log, spool and slots on the board's flash, not yet mounted.
+    """
+
+    def __init__(self, board: "Any", identity: "Identity", storage: Storage) -> None:
+        installation = profile.find(identity.profile)
+        sensor = dc_hall_1000a() if installation.sensor == profile.SENSOR_DC_HALL else ac_ct_100a()
+        self.board = board
+        self.identity = identity
+        self.indicator = Indicator(board)
+        self.link: Link | None = None
+        clock = Clock(board)
+        self.driver = Driver(
+            identity,
+            storage,
+            clock,
+            Config(),
+            installation,
+            self,
+            board.random,
+            Sense(Meter(sensor)),
+            FIRMWARE,
+        )
+        if identity.host:
+            conversation = ChipConversation(
+                identity.device, HmacKey(identity.k_up), identity.k_down, identity.generation
+            )
+            self.link = Link(conversation, self.driver, board.random, identity.host, identity.port)
+        self.console = Console(board.console_write, Service(self).commands())
+        self.scanner_overlong = 0
+        self._scanned = LineBuffer(SCAN_MAX)
+        self._serial = bytearray(64)
+        self._samples = array("H", bytes(2 * SAMPLES_MAX))
+        self._supply = True
+
+    # What the driver moves and tells.
+
+    def relay(self, closed: bool) -> None:
+        """Drive the relay's pin."""
+        self.board.relay(closed)
+
+    def show(self, state: int, reason: int) -> None:
+        """Show the gate's state and a reason."""
+        self.indicator.show(state, reason)
+
+    def changed(self) -> None:
+        """Have a heartbeat sent."""
+        if self.link is not None:
+            self.link.changed()
+
+    def identify(self, seconds: int) -> None:
+        """Blink and beep for so many seconds."""
+        self.indicator.identify(seconds)
+
+    # Running.
+
+    def boot(self) -> None:
+        """Read what flash holds; the relay stays open meanwhile."""
+        self.board.feed()
+        self.driver.boot(self.board.reset_cause())
+
+    async def run(self) -> None:
+        """Run until the gate's tick fails or the app is cancelled.
+
+        Raises:
+            Exception: whatever the tick failed of; the relay is open and the caller resets the module.
+        """
+        parts = [self._guarded(self._work), self._guarded(self._serial_ports)]
+        if self.link is not None:
+            parts.append(self._guarded(self.link.run))
+            parts.append(self._guarded(self._network))
+        tasks = [asyncio.create_task(part) for part in parts]
+        try:
+            await self._ticks()
+        finally:
+            self.board.relay(False)
+            for task in tasks:
+                task.cancel()
+
+    async def _guarded(self, part: "Callable[[], Coroutine[Any, Any, None]]") -> None:
+        """Run a part for ever; when it fails the relay opens first, and then it begins again."""
+        while True:
+            try:
+                await part()
+            except Exception as error:
+                self.board.relay(False)
+                self.driver.core.fail(error.code if isinstance(error, WeldgateError) else 0, type(error).__name__)
+            await asyncio.sleep(RESTART_MS / 1000)
+
+    async def _ticks(self) -> None:
+        clock = self.driver.core.clock
+        due = clock.ticks_ms()
+        while True:
+            self.tick()
+            due += TICK_MS
+            late = ticks_diff(clock.ticks_ms(), due)
+            if late > 0:
+                due = clock.ticks_ms()  # what was missed is not caught up: the driver counts real time
+            await asyncio.sleep(max(-late, 0) / 1000)
+
+    def tick(self) -> None:
+        """Sense, decide, drive the pin, show; then, and only then, feed the watchdog."""
+        board = self.board
+        driver = self.driver
+        count = board.sample(self._samples)
+        happened = driver.core.sense.feed(self._samples, count, not driver.closed)
+        driver.contact(board.mirror())
+        if happened:
+            driver.sensed(happened)
+        driver.button(board.button())
+        supply = board.supply_ok()
+        if supply != self._supply:
+            self._supply = supply
+            if supply:
+                driver.power_back()
+            else:
+                driver.power_failing()
+        driver.tick()
+        self.indicator.tick(TICK_MS)
+        if self.link is not None:
+            self.link.tick(driver.core.clock.ticks_ms())
+        board.feed()
+
+    async def _work(self) -> None:
+        while True:
+            busy = self.driver.work()
+            await asyncio.sleep(0 if busy else TICK_MS / 1000)
+
+    async def _serial_ports(self) -> None:
+        while True:
+            self.read_serial()
+            await asyncio.sleep(SERIAL_MS / 1000)
+
+    def read_serial(self) -> None:
+        """Take what came from scanner and technician."""
+        board = self.board
+        view = memoryview(self._serial)
+        count = board.scanner_read(self._serial)
+        for line in self._scanned.feed(view[:count]):
+            if self._scanned.overlong:
+                self.scanner_overlong += 1
+            else:
+                self.driver.token(_printable(line), VIA_SCANNER)
+        count = board.console_read(self._serial)
+        self.console.feed(view[:count])
+
+    async def _network(self) -> None:
+        while True:
+            self.board.network_up(self.identity.ssid, self.identity.password)
+            await asyncio.sleep(NETWORK_MS / 1000)
+
+
+def _printable(line: bytes) -> str:
+    """Return what was scanned as text; a byte that no token has becomes a question mark, which none has either."""
+    return "".join([chr(byte) if 32 <= byte < 127 else "?" for byte in line])
+
+
+def load_identity(storage: Storage) -> "Identity":
+    """Read who this chip is.
+
+    Raises:
+        ConfigError: the flash holds no identity that can be read (CONFIG_MALFORMED and others).
+    """
+    data = storage.slots.load(IDENTITY)
+    if data is None:
+        raise ConfigError(reasons.CONFIG_MALFORMED, "no identity on this chip: provision it")
+    return identities.decode(data)
+
+
+async def run_nameless(board: "Any", error: WeldgateError) -> None:
+    """Hold the relay open on a chip without an identity and say so to whoever asks, until it is provisioned."""
+    sentence = ("error %d: %s\r\n" % (error.code, error)).encode()
+    asked = bytearray(64)
+    while True:
+        board.relay(False)
+        board.feed()
+        if board.console_read(asked):
+            board.console_write(sentence)
+        await asyncio.sleep(SERIAL_MS / 1000)
