@@ -64,7 +64,7 @@ class MessageVectorTest(unittest.TestCase):
                 self.assertEqual(caught.exception.code, case["error"])
 
     def test_changed_bytes_are_a_message_or_an_error(self):
-        """M-MSG-04: with any byte of a vector changed a payload is a message or is refused, and nothing else happens."""
+        """M-MSG-04: with any byte of a vector changed a payload is a message or is refused, no more."""
         for case in ACCEPTED:
             good = bytes.fromhex(case["hex"])
             for at in range(min(len(good), 60)):
