@@ -17,7 +17,7 @@ import structlog
 
 from weldgate_protocol import cbor, messages, reasons
 from weldgate_protocol.cose import parse_sign1
-from weldgate_protocol.errors import CborError, CoseError, RemoteError
+from weldgate_protocol.errors import CborError, CoseError, EncodeError, RemoteError
 from weldgate_protocol.frame import parse
 
 from .errors import OrderError
@@ -105,7 +105,11 @@ def signed_order(device: bytes, type_: int, obj: bytes, origin: str, now_s: int,
         raise OrderError(reasons.ORDER_EXPIRED, f"signed object expired, or without expiry: {expires_s!r}")
     until_s = expires_s if wait_s is None else min(expires_s, now_s + wait_s)
     order = Order(identity, device, type_, obj, origin, now_s, until_s, changed_s=now_s)
-    messages.encode(type_, _fields(order))  # raises EncodeError where it does not fit one frame
+    try:
+        messages.encode(type_, _fields(order))
+    except EncodeError as error:
+        code = reasons.ORDER_TOO_LONG if error.code == reasons.MESSAGE_FIELD_RANGE else reasons.ORDER_MISSING_CLAIM
+        raise OrderError(code, f"does not fit its message: {error.message}") from error
     return order
 
 
@@ -139,7 +143,7 @@ class Downlink:
         self._writer = writer
         self._now_s = now_s
         self._send: Send = lambda _device, _type, _fields: False
-        self.report: Report = lambda _order: None  # told each result; the upstream that brought the order listens
+        self.report: Report = lambda _order: None  # told each result, from any thread
         self._waiting: dict[bytes, dict[bytes, Order]] = {}
         self._count = 0
         for row in reader.connection.execute(f"SELECT {_COLUMNS} FROM orders WHERE state <= {SENT}"):  # noqa: S608

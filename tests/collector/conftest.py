@@ -126,10 +126,8 @@ class House:
         chips_file = folder / "chips.jsonl"
         if not chips_file.exists():
             add_chips(chips_file, [known(number) for number in range(1, 6)])
-        loop = asyncio.get_running_loop()
-        self.writer = Writer(
-            self.path, 1, 1000, lambda index: loop.call_soon_threadsafe(self.hub.committed, index) and None, seam
-        )
+        self._loop = asyncio.get_running_loop()
+        self.writer = Writer(self.path, 1, 1000, self._committed, seam)
         with Reader(self.path) as reader:
             lines = Lines(reader.highs())
             self.downlink = Downlink(self.writer, reader)
@@ -139,6 +137,9 @@ class House:
             chips, self.writer, lines, self.downlink, self.metrics, limits, lambda: Reader(self.path), clock_s
         )
         self.link = MemoryLink()
+
+    def _committed(self, index: int) -> None:
+        self._loop.call_soon_threadsafe(self.hub.committed, index)
 
     def records(self, **asked: Any) -> list[Record]:
         """Return what the store holds."""

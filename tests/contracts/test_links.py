@@ -40,6 +40,8 @@ async def until(where: Any, true: Callable[[], bool]) -> None:
 class LinkCases:
     """The promises."""
 
+    link: Any
+
     async def begin(self) -> None:
         """Start the link."""
         raise NotImplementedError
@@ -54,7 +56,6 @@ class LinkCases:
         async def whole() -> None:
             self.servers: list[Server] = []
             self.arrived = asyncio.Event()
-            self.link: Any = None
             await self.begin()
             try:
                 await scene()

@@ -1,0 +1,214 @@
+"""The whole collector in process, with a real socket: start, stop, check, control, health."""
+
+import asyncio
+import json
+import secrets
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from weldgate_collector import (
+    CollectorConfigError,
+    CollectorError,
+    MemoryLink,
+    Reader,
+    Service,
+    add_chips,
+    check,
+    load_config,
+    request,
+    write_secret,
+)
+from weldgate_collector.chips import Chip
+from weldgate_protocol import cbor, messages
+from weldgate_protocol.collector_record import decode_record
+
+
+def site(folder: Path, extra: str = "") -> Path:
+    """Write a site's files and return its configuration."""
+    path = folder / "collector.toml"
+    path.write_text(
+        f'[collector]\nname = "t"\n\n[tcp]\nhost = "127.0.0.1"\nport = 0\n\n[metrics]\nport = 0\n{extra}', "utf-8"
+    )
+    add_chips(folder / "chips.jsonl", [Chip("9", 1, secrets.token_hex(32), secrets.token_hex(32))])
+    return path
+
+
+def test_check_says_what_is_there(tmp_path: Path) -> None:
+    """``check`` starts nothing, and names what it found."""
+    path = site(tmp_path, '\n[[upstream]]\nname = "u"\n')
+    write_secret(tmp_path / "collector.key", b"11" * 32)
+
+    lines = check(path)
+
+    assert lines[0] == "collector t"
+    assert "1 chips known" in lines[1]
+    assert lines[2] == "upstream u: mqtt at 127.0.0.1:1883"
+    assert lines[3].endswith("will be made")
+    assert not (tmp_path / "data").exists()
+
+
+def test_check_refuses_what_can_not_work(tmp_path: Path) -> None:
+    """A missing key and a wrong file are found before the start."""
+    path = site(tmp_path, '\n[[upstream]]\nname = "u"\n')
+    with pytest.raises(CollectorError, match=r"collector\.key"):
+        check(path)
+    with pytest.raises(CollectorConfigError):
+        check(tmp_path / "nowhere.toml")
+
+
+def test_frames_stop_and_start(tmp_path: Path, talker: Any) -> None:
+    """A graceful stop keeps everything, also what was not acknowledged yet; a second start goes on."""
+    config = load_config(site(tmp_path))
+    add_chips(config.chips_file, [_known()])
+
+    async def once(seqs: range) -> None:
+        link = MemoryLink()
+        service = Service(config, (link,))
+        await service.start()
+        try:
+            chip = talker(1)
+            await chip.come_online(link, highest=seqs.start - 1)
+            assert chip.conversation.high_water == seqs.start - 1
+            chip.send(*[chip.frame(seq) for seq in seqs])
+            await asyncio.sleep(0)
+        finally:
+            await service.stop()
+
+    asyncio.run(once(range(1, 6)))
+    asyncio.run(once(range(6, 9)))
+
+    with Reader(config.data_dir / "store.sqlite3") as reader:
+        assert [record.seq for record in reader.records(kind=1)] == list(range(1, 9))
+
+
+def test_health_metrics_and_status(tmp_path: Path) -> None:
+    """The three ways to ask how it is agree."""
+    config = load_config(site(tmp_path))
+
+    async def ask(port: int, path: str) -> tuple[str, str]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        answer = (await reader.read()).decode()
+        writer.close()
+        await writer.wait_closed()
+        head, _, body = answer.partition("\r\n\r\n")
+        return head.split("\r\n")[0], body
+
+    async def scene() -> None:
+        service = Service(config)
+        await service.start()
+        try:
+            assert service.metrics_port is not None
+            status, body = await ask(service.metrics_port.port, "/healthz")
+            assert status.endswith("200 OK")
+            assert json.loads(body)["ok"] is True
+            service.writer.trouble = "database or disk is full"
+            status, body = await ask(service.metrics_port.port, "/healthz")
+            assert "503" in status
+            assert "weldgate_store_trouble 1.0" in (await ask(service.metrics_port.port, "/metrics"))[1]
+            assert "404" in (await ask(service.metrics_port.port, "/"))[0]
+            answer = await asyncio.to_thread(request, config.control_socket, {"do": "status"})
+            assert answer["store"] == "database or disk is full"
+        finally:
+            service.writer.trouble = ""
+            await service.stop()
+
+    asyncio.run(scene())
+
+
+def test_control_socket_takes_tokens_orders_and_locks(tmp_path: Path) -> None:
+    """The local operator's requests are queued, audited, or refused with a number."""
+    config = load_config(site(tmp_path))
+    device = (9).to_bytes(8, "big")
+    claims = cbor.encode({3: device, 4: 4_000_000_000, 7: b"i" * 8})
+    obj = cbor.encode([cbor.encode({1: -7, 4: b"k" * 8}), {}, claims, bytes(64)]).hex()
+
+    async def scene() -> None:
+        service = Service(config)
+        await service.start()
+        try:
+
+            async def ask(**asked: Any) -> dict[str, Any]:
+                return await asyncio.to_thread(request, config.control_socket, asked)
+
+            assert (config.control_socket.stat().st_mode & 0o777) == 0o600
+            assert (await ask(do="token", device="9", token=obj))["online"] is False
+            assert (await ask(do="order", device="9", type=messages.RELEASE, object=obj))["ok"]
+            assert (await ask(do="lock", device="9", mode=2))["ok"]
+            for asked in (
+                {"do": "nothing", "device": "9"},
+                {"do": "token", "device": "8", "token": obj},
+                {"do": "token", "device": "x", "token": obj},
+                {"do": "token", "device": "9", "token": "WG1:?"},
+                {"do": "lock", "device": "9", "mode": 3},
+            ):
+                answer = await ask(**asked)
+                assert not answer["ok"]
+                assert answer["code"]
+        finally:
+            await service.stop()
+
+    asyncio.run(scene())
+    with Reader(config.data_dir / "store.sqlite3") as reader:
+        (record,) = reader.records(kind=2)
+        text = decode_record(record.raw).text
+    assert "locks, mode 2" in text
+
+
+def test_chips_are_reloaded_while_running(tmp_path: Path, talker: Any) -> None:
+    """A chip that is added becomes known; a wrong file changes nothing."""
+    config = load_config(site(tmp_path))
+
+    async def scene() -> None:
+        link = MemoryLink()
+        service = Service(config, (link,))
+        await service.start()
+        try:
+            add_chips(config.chips_file, [_known()])
+            service.reload()
+            write_secret(config.chips_file, b"{}")
+            service.reload()
+            chip = talker(1)
+            await chip.come_online(link)
+            chip.send(chip.frame(1))
+            await chip.acked(1)
+        finally:
+            await service.stop()
+
+    asyncio.run(scene())
+
+
+def test_program_stops_gracefully_on_sigterm(tmp_path: Path) -> None:
+    """``python -m weldgate_collector`` ends with 0 on SIGTERM, and tells in one line why it can't start."""
+    path = site(tmp_path)
+    with subprocess.Popen([sys.executable, "-m", "weldgate_collector", str(path)], stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if b"collector_started" in line:
+                break
+        process.send_signal(signal.SIGTERM)
+        rest = process.stderr.read()
+        assert process.wait(20) == 0
+    assert b"collector_stopped" in rest
+
+    failed = subprocess.run(
+        [sys.executable, "-m", "weldgate_collector", str(tmp_path / "no.toml")],
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert failed.returncode == 1
+    assert failed.stderr.count(b"\n") == 1
+
+
+def _known() -> Chip:
+    """Return the chip that the scripted talker 1 is."""
+    from weldgate_protocol.keys import derive
+
+    root, device = bytes(range(32)), (1).to_bytes(8, "big")
+    return Chip("1", 1, derive(root, b"up", device, 1).hex(), derive(root, b"down", device, 1).hex())
