@@ -172,6 +172,18 @@ pack_ms = 20
         rows = _query(self.journal, "SELECT count(*) FROM frames")
         return int(rows[0][0])
 
+    def counts(self) -> dict[str, int]:
+        """Return the consumer's counts: conflicts, own records, and frames that came doubled."""
+        rows = _query(self.journal, "SELECT 'doubled', coalesce(sum(value), 0) FROM counts WHERE name = 'doubled'")
+        for name in ("conflicts", "own_records"):
+            rows += _query(self.journal, f"SELECT '{name}', count(*) FROM {name}")  # noqa: S608 - names are ours
+        return dict(rows)
+
+    def store_id(self) -> bytes:
+        """Return the collector's store id."""
+        found: bytes = _query(self.store, "SELECT value FROM meta WHERE key = 'store_id'")[0][0]
+        return found
+
     def cpu_s(self) -> dict[str, float]:
         """Return the CPU seconds of each process up to now."""
         pids = {"broker": self.broker.pid}
