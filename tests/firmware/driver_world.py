@@ -11,7 +11,7 @@ from weldgate_firmware.config import Config
 from weldgate_firmware.driver import Driver
 from weldgate_firmware.profile import Profile
 from weldgate_firmware.sense import ARC_ENDED, ARC_PAUSED, ARC_STRUCK, OVER_CURRENT, WINDOW_READ, Tally
-from weldgate_firmware.storage import Storage
+from weldgate_firmware.storage import RING_FIRST, Storage
 from weldgate_protocol import messages, reasons
 from weldgate_protocol.errors import Refused
 from weldgate_protocol.frame import parse
@@ -27,7 +27,8 @@ KID = b"kid-0001"
 NOW_UNIX = 1577836800 + 200000000
 DAY_S = 86400
 ARC_MA = 150000
-SECTORS = 20  # 6 slots, 8 log, 6 ring
+SECTORS = RING_FIRST + 6  # a small ring, so that filling it is quick
+SECTOR_BYTES = 2048  # half of the chip's, to spare the interpreter's heap
 WINDOW_MS = 20
 
 
@@ -100,6 +101,7 @@ class HandSense:
 
     def finish(self):
         self.burning = self.arc_on = False
+        self.current_ma = 0  # the relay has opened; a test that means a welded contact sets it again
         happened = ARC_ENDED if self._segment else 0
         self._segment = False
         return happened
@@ -147,7 +149,7 @@ class World:
         self._ticks = start
         self.random_state = 12345
         self.opened_at = -1
-        self.flash = flash if flash is not None else VirtualFlash(SECTORS)
+        self.flash = flash if flash is not None else VirtualFlash(SECTORS, SECTOR_BYTES)
         self.flash._charge = self.charge
         self.tokens = {}
         self.orders = {}

@@ -154,46 +154,47 @@ class TestFloors(unittest.TestCase):
     def test_unsynced_running_time_raises_trusted_by_powered_seconds_only(self):
         """A clock that stands on a token's word raises the trusted floor by the time it was powered, no more."""
         self.clock.load(NOW_S, NOW_S)
-        self.clock.token_issued(NOW_S + 100 * DAY_S, NOW_S + 1000 * DAY_S)
+        self.clock.learn(NOW_S + 100 * DAY_S)
         self.ticks.sleep(self.clock, 600000)
 
         self.assertTrue(self.clock.keep())
         self.assertEqual(self.clock.trusted_s, NOW_S + 600)
 
 
-class TestTokens(unittest.TestCase):
-    """What a verified token's issued-at may do."""
+class TestLearn(unittest.TestCase):
+    """What a verified token does to the clock; how far it may is judged with the token."""
 
     def setUp(self):
         self.clock = Clock(Ticks())
         self.clock.load(NOW_S, NOW_S)
 
-    def test_synced_clock_refuses_the_future(self):
-        """More than 10 min ahead of a synced clock is refused, and the clock stays."""
+    def test_unsynced_clock_learns(self):
+        """An unsynced clock moves to what a token proves to be past, as the tentative floor only."""
+        self.assertTrue(self.clock.learn(NOW_S + 500))
+
+        self.assertEqual(self.clock.now_s, NOW_S + 500)
+        self.assertEqual(self.clock.tentative_s, NOW_S + 500)
+        self.assertEqual(self.clock.trusted_s, NOW_S)
+        self.assertEqual(self.clock.quality, FLOOR)
+
+    def test_never_back(self):
+        """A token issued before our time leaves the clock alone."""
+        self.assertFalse(self.clock.learn(NOW_S - 5000))
+        self.assertEqual(self.clock.now_s, NOW_S)
+
+    def test_synced_clock_learns_nothing(self):
+        """A clock that was told the time does not move by tokens."""
         self.clock.offer(EPOCH_2020_S + NOW_S, 0, SYNCED)
 
-        self.assertTrue(self.clock.token_issued(NOW_S + 600, NOW_S + DAY_S))
-        self.assertFalse(self.clock.token_issued(NOW_S + 601, NOW_S + DAY_S))
+        self.assertFalse(self.clock.learn(NOW_S + 500))
         self.assertEqual(self.clock.now_s, NOW_S)
 
-    def test_unsynced_clock_moves_at_most_400_days(self):
-        """One token moves an unsynced clock forward by 400 days at most."""
-        end_s = NOW_S + 2000 * DAY_S
+    def test_stamp_goes_back_over_the_second(self):
+        """A record's time may lie before now, in Unix seconds and milliseconds."""
+        self.clock.offer(EPOCH_2020_S + NOW_S, 250, SYNCED)
 
-        self.assertFalse(self.clock.token_issued(NOW_S + 400 * DAY_S + 1, end_s))
-        self.assertEqual(self.clock.now_s, NOW_S)
-        self.assertTrue(self.clock.token_issued(NOW_S + 400 * DAY_S, end_s))
-        self.assertEqual(self.clock.now_s, NOW_S + 400 * DAY_S)
-
-    def test_never_past_the_key_set(self):
-        """No token moves the clock past the end of the key set."""
-        self.assertFalse(self.clock.token_issued(NOW_S + 101, NOW_S + 100))
-        self.assertTrue(self.clock.token_issued(NOW_S + 100, NOW_S + 100))
-
-    def test_an_older_token_moves_nothing_back(self):
-        """A token issued before our time leaves the clock alone."""
-        self.assertTrue(self.clock.token_issued(NOW_S - 5000, NOW_S + 100))
-        self.assertEqual(self.clock.now_s, NOW_S)
+        self.assertEqual(self.clock.stamp(), (EPOCH_2020_S + NOW_S, 250, SYNCED))
+        self.assertEqual(self.clock.stamp(300), (EPOCH_2020_S + NOW_S - 1, 950, SYNCED))
 
 
 if __name__ == "__main__":
