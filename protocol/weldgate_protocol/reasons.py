@@ -134,6 +134,7 @@ CBOR_KEY_ORDER = const(225)
 CBOR_DUPLICATE_KEY = const(226)
 CBOR_UTF8 = const(227)
 CBOR_RANGE = const(228)
+CBOR_ITEMS = const(229)
 
 # 235–249 messages
 MESSAGE_UNKNOWN_TYPE = const(235)

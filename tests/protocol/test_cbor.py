@@ -46,7 +46,7 @@ class CborTest(unittest.TestCase):
                 self.assertEqual(cbor.encode(value_of(case["expect"])).hex(), case["hex"])
 
     def test_bytes_are_refused(self):
-        """M-CBOR-02 M-CBOR-03 M-CBOR-04 M-CBOR-05 M-CBOR-06 M-CBOR-07 M-CBOR-08 M-CBOR-09: all else is refused."""
+        """M-CBOR-02 M-CBOR-03 M-CBOR-04 M-CBOR-05 M-CBOR-06 M-CBOR-07 M-CBOR-08 M-CBOR-09 M-CBOR-11: not this."""
         for case in REFUSED:
             with self.subTest(name=case["name"]):
                 with self.assertRaises(CborError) as caught:
@@ -126,6 +126,8 @@ class CborTest(unittest.TestCase):
             ([[[[[]]]]], reasons.CBOR_DEPTH),
             ({1: {1: {1: {1: {}}}}}, reasons.CBOR_DEPTH),
             (cyclic, reasons.CBOR_DEPTH),
+            ([0] * 256, reasons.CBOR_ITEMS),
+            ({1: [{2: 3}] * 85}, reasons.CBOR_ITEMS),
             ("\ud800", reasons.CBOR_UTF8),
             ({1: ["a\udfff"]}, reasons.CBOR_UTF8),
         ):
@@ -133,6 +135,20 @@ class CborTest(unittest.TestCase):
                 with self.assertRaises(EncodeError) as caught:
                     cbor.encode(value)
                 self.assertEqual(caught.exception.code, code)
+
+    def test_items_are_counted(self):
+        """M-CBOR-11: 256 items pass and 257 do not, keys and containers counted, unless the caller allows more."""
+        for value, items in (([0] * 255, 256), ({1: [[7]] * 126}, 255), ([{1: 2}] * 86, 259), ([b""] * 400, 401)):
+            with self.subTest(items=items):
+                data = cbor.encode(value, items)
+                self.assertEqual(cbor.decode(data, items), value)
+                with self.assertRaises(CborError) as theirs:
+                    cbor.decode(data, items - 1)
+                with self.assertRaises(EncodeError) as ours:
+                    cbor.encode(value, items - 1)
+                self.assertEqual(theirs.exception.code, reasons.CBOR_ITEMS)
+                self.assertEqual(ours.exception.code, reasons.CBOR_ITEMS)
+        self.assertEqual(cbor.ITEMS_MAX, 256)
 
     def test_buffers_encode_as_bytes(self):
         """A bytearray and a memoryview encode as the byte string they hold."""

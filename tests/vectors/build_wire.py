@@ -46,11 +46,11 @@ def dumps(value: Any) -> bytes:
     """Return RFC 8949 §4.2.1 encoding; cbor2's own canonical order is the older, length-first one."""
     if isinstance(value, dict):
         pairs = sorted((cbor2.dumps(key), dumps(item)) for key, item in value.items())
-        head = bytearray(cbor2.dumps([0] * len(pairs))[: 1 if len(pairs) < 24 else 2])
+        head = bytearray(cbor2.dumps([0] * len(pairs))[: 1 if len(pairs) < 24 else 2 if len(pairs) < 256 else 3])
         head[0] += 0x20  # an array's head made a map's
         return bytes(head) + b"".join(key + item for key, item in pairs)
     if isinstance(value, list):
-        head = bytearray(cbor2.dumps([0] * len(value))[: 1 if len(value) < 24 else 2])
+        head = bytearray(cbor2.dumps([0] * len(value))[: 1 if len(value) < 24 else 2 if len(value) < 256 else 3])
         return bytes(head) + b"".join(dumps(item) for item in value)
     return cbor2.dumps(value)
 
@@ -230,6 +230,7 @@ CBOR_VALUES: list[Any] = [
     *("", "a", "IETF", "焊机", "é", "\x00", "\ud7ff", "\ue000", "\U00010000", "\U0010ffff", "x" * 24),
     *([], [1, 2, 3], [[], {}], list(range(24)), [[[[]]]], [{1: [{}]}]),
     *({}, {1: 2, 3: 4}, {0: 0, 23: 1, 24: 2, 255: 3, 256: 4, 65536: 5}, {-1: 0}, {0: 0, 24: 1, -1: 2, -25: 3}),
+    *([0] * 255, dict.fromkeys(range(127)), [[], *[0] * 254]),
     *({(1 << 64) - 1: 1, -(1 << 63): 2}, {1: {2: {3: {4: 5}}}}, {n: n for n in range(24)}),
 ]
 
@@ -269,6 +270,11 @@ CBOR_REFUSED: dict[str, tuple[str, ...]] = {
         ),
         *("64f4908080", "64f5808080", "61ff", "61fe", "62c328", "63e228a1", "63e28228", "64f0288cbc", "64f0908c28"),
         *("65f888808080", "62e282", "66eda080edb080", "6261c3", "63f09f98", "a1016180"),
+    ),
+    "CBOR_ITEMS": (
+        "990100" + "00" * 256,
+        "b880" + "".join(cbor2.dumps(n).hex() + "f6" for n in range(128)),
+        "8199010000" + "f4" * 999,
     ),
     "CBOR_RANGE": ("3b8000000000000000", "3bffffffffffffffff", "a13b800000000000000000", "813b8000000000000001"),
 }
