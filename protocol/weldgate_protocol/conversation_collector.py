@@ -214,11 +214,10 @@ class CollectorConversation:
         if self._keys is None:
             self._first(raw, frame, events)
             return
-        parity = frame.parity
         if frame.durable or frame.type == messages.HELLO:
-            key = self._keys.up(parity)
+            key = self._keys.up(frame.parity)
         else:
-            key = self._conn if parity == self._keys.generation & 1 else None
+            key = self._conn if frame.flags & FLAG_PARITY == self._parity else None
         if key is None or not tag_matches(raw, key):
             self._bad_tag(events)
         elif frame.down:
@@ -246,9 +245,9 @@ class CollectorConversation:
         if keys is None:
             self._refuse(reasons.WIRE_UNKNOWN_CHIP, events)
             return
-        # A welcome needs K_down of the generation that the chip has, so the one before will not do here.
-        key = keys.up(frame.parity) if frame.parity == keys.generation & 1 else None
-        if key is None or not tag_matches(raw, key):
+        key = keys.up(frame.parity)
+        down = keys.down_of(frame.parity)
+        if key is None or not down or not tag_matches(raw, key):
             self.bad_tags += 1
             self._refuse(reasons.FRAME_TAG, events)
             return
@@ -262,19 +261,19 @@ class CollectorConversation:
         elif c.number(hello, "oldest") > c.number(hello, "highest") + 1:
             self._end(c.E_ILLEGAL, reasons.MESSAGE_FIELD_RANGE, events)
         else:
-            self._welcome(keys, hello, events)
+            self._keys = keys
+            self._welcome(down, hello, events)
 
-    def _welcome(self, keys: "ChipKeys", hello: "Fields", events: "list[Event]") -> None:
+    def _welcome(self, k_down: bytes, hello: "Fields", events: "list[Event]") -> None:
         """Answer a verified hello; a recording of one gets an answer it can do nothing with."""
         status, reason, retry_s = self._admit(self.device)
         nonce = self._random(NONCE_BYTES)
         chip_nonce = hello["nonce"]
         if not isinstance(chip_nonce, bytes):
             raise LocalError(reasons.KEY_MALFORMED, "a decoded hello without nonce")
-        self._keys = keys
         self._hello = hello
         self._seq_heard = 1
-        conn = HmacKey(connection_key(keys.down, chip_nonce, nonce))
+        conn = HmacKey(connection_key(k_down, chip_nonce, nonce))
         fields: Fields = {"nonce": nonce, "status": status, "high_water": 0}
         if reason:
             fields["reason"] = reason

@@ -68,20 +68,23 @@ def connection_key(k_down: bytes, chip_nonce: bytes, collector_nonce: bytes) -> 
 
 
 class ChipKeys:
-    """What a collector holds of one chip: `up` ready for use by parity, `down`, and the generation they are of.
+    """What a collector holds of one chip: its keys of one generation, and perhaps of the one before.
 
-    Frames spooled before a rekey keep their old tag for ever, so the upward key of the generation before may be kept
-    beside the present one; the parity bit of the header says which of the two a frame was tagged with.
+    A chip may not have been rekeyed yet, and frames spooled before a rekey keep their old tag for ever; the parity bit
+    of the header says which of the two generations a frame was tagged with.
     """
 
-    def __init__(self, generation: int, up: bytes, down: bytes, previous_up: bytes = b"") -> None:
+    def __init__(
+        self, generation: int, up: bytes, down: bytes, previous_up: bytes = b"", previous_down: bytes = b""
+    ) -> None:
         """Keep the keys of one chip.
 
         Args:
             generation: 0..2^32-1.
             up: K_up of this generation, 32 bytes.
             down: K_down of this generation, 32 bytes.
-            previous_up: K_up of the generation before, 32 bytes, or empty when there is none.
+            previous_up: K_up of the generation before, 32 bytes, or empty when it is not held.
+            previous_down: K_down of the generation before, likewise.
 
         Raises:
             LocalError: a length or the generation is out of bounds (KEY_MALFORMED).
@@ -92,10 +95,13 @@ class ChipKeys:
         _check("K_down", down, KEY_BYTES)
         if previous_up:
             _check("previous K_up", previous_up, KEY_BYTES)
+        if previous_down:
+            _check("previous K_down", previous_down, KEY_BYTES)
         self.generation = generation
         self.down = down
         self._up = HmacKey(up)
         self._previous_up = HmacKey(previous_up) if previous_up else None
+        self._previous_down = previous_down
 
     def __repr__(self) -> str:
         return "ChipKeys(generation=%d)" % self.generation
@@ -103,6 +109,10 @@ class ChipKeys:
     def up(self, parity: int) -> "HmacKey | None":
         """Give the upward key that a frame of this parity bit (0 or 1) was tagged with, None when not held."""
         return self._up if parity == self.generation & 1 else self._previous_up
+
+    def down_of(self, parity: int) -> bytes:
+        """Give K_down of the generation of this parity bit (0 or 1), empty when not held."""
+        return self.down if parity == self.generation & 1 else self._previous_down
 
 
 def _check(name: str, value: bytes, length: int) -> None:

@@ -156,6 +156,31 @@ class TestConversationCollector(unittest.TestCase):
         self.assertEqual(end.receive(durable(5))[0][0], "durable")
         self.assertEqual(end.receive(durable(6, UP, 0x0E)), [("refused", reasons.FRAME_TAG)])
 
+    def test_chip_of_the_generation_before_can_still_connect(self):
+        """M-KEY-03: a chip that has not been rekeyed yet is answered under the K_down of its own generation."""
+        old_down = b"p" * 32
+        body = encode_body(0x06, messages.HELLO, DEVICE, EPOCH, 1, STAMP[0], STAMP[1], parse(HELLO).payload)
+        conn = HmacKey(connection_key(old_down, CHIP_NONCE, NONCE))
+        beat = parse(HEARTBEAT).payload
+        for held, kinds in ((old_down, ["send"]), (b"", ["send", "close"])):
+            with self.subTest(kinds):
+                end = collector.CollectorConversation(
+                    lambda device, held=held: ChipKeys(2, K_UP, K_DOWN, OLD_UP, held),
+                    lambda device, epoch: 3,
+                    lambda: STAMP,
+                    lambda size: NONCE[:size],
+                )
+                events = end.receive(seal(body, HmacKey(OLD_UP)))
+                self.assertEqual([event[0] for event in events], kinds)
+                raw = from_wire(events[0][1][1:-1])
+                self.assertEqual((parse(raw).parity, tag_matches(raw, conn)), (1, held == old_down))
+                if held:
+                    self.assertEqual(
+                        end.receive(up(messages.HEARTBEAT, 2, beat, conn)), [("refused", reasons.FRAME_TAG)]
+                    )
+                    events = end.receive(up(messages.HEARTBEAT, 2, beat, conn, 0x06))
+                    self.assertEqual(events[0][0], "online")
+
     def test_refused_tag_leaves_the_line_where_it_was(self):
         """M-CONV-03: a frame with a bad tag is counted and has no other effect."""
         end = self.online()

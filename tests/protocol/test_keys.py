@@ -75,6 +75,7 @@ class TestKeys(unittest.TestCase):
             lambda: ChipKeys(1, ROOT[:8], ROOT),
             lambda: ChipKeys(1, ROOT, ROOT[:8]),
             lambda: ChipKeys(1, ROOT, ROOT, b"short"),
+            lambda: ChipKeys(1, ROOT, ROOT, ROOT, b"short"),
         ]
         for i, call in enumerate(cases):
             with self.subTest(i):
@@ -87,6 +88,8 @@ class TestKeys(unittest.TestCase):
         self.assertTrue(new is not None and old is not None)
         self.assertFalse(new.tag8(b"x") == old.tag8(b"x"))
         self.assertIsNone(ChipKeys(3, b"n" * 32, ROOT).up(0))
+        self.assertEqual(ChipKeys(3, b"n" * 32, ROOT, b"o" * 32, b"p" * 32).down_of(0), b"p" * 32)
+        self.assertEqual((keys.down_of(1), keys.down_of(0)), (ROOT, b""))
 
     def test_repr_shows_no_key(self):
         """Keys stay out of logs: the representation names the generation alone."""
