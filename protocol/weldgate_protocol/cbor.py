@@ -6,7 +6,7 @@ No tags, no floats, no indefinite lengths, no other simple values, nothing after
 
 At most 256 items, keys counted, unless the caller allows more: reading is done in one go, and on the chip nothing may
 hold the interpreter longer than 20 ms while the relay is closed (1021 items of one byte took 5.6 M instructions on
-x86-64, 44 ms at 8 ns; 256 take 11).
+x86-64, 44 ms at 8 ns; 256 take 13).
 
 Whatever decodes here encodes to the same bytes again, so a signature or tag over the bytes is one over the value.
 """
