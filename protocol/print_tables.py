@@ -1,4 +1,4 @@
-"""Write `weldgate.cddl` and the printed parts of SPEC.md from the code; with `--check` only say what differs.
+"""Write both CDDL files and the printed parts of SPEC.md from the code; with `--check` only say what differs.
 
 A printed part stands between `<!-- printed: NAME -->` and `<!-- end of NAME -->`.
 """
@@ -7,10 +7,17 @@ import re
 import sys
 from pathlib import Path
 
-from weldgate_protocol import cddl
+from weldgate_protocol import cddl, claim_docs
 
 HERE = Path(__file__).resolve().parent
-PARTS = {"example": cddl.example_markdown, "messages": cddl.tables_markdown, "reasons": cddl.reasons_markdown}
+PARTS = {
+    "example": cddl.example_markdown,
+    "messages": cddl.tables_markdown,
+    "token-claims": claim_docs.token_markdown,
+    "order-claims": claim_docs.orders_markdown,
+    "key-set-claims": claim_docs.key_set_markdown,
+    "reasons": cddl.reasons_markdown,
+}
 
 
 def with_parts(spec: str) -> str:
@@ -34,6 +41,7 @@ def stale(write: bool) -> list[str]:
     spec = HERE / "SPEC.md"
     wanted = {
         HERE / "weldgate.cddl": cddl.render(),
+        HERE / "signed.cddl": claim_docs.render(),
         spec: with_parts(spec.read_text(encoding="utf-8")),
     }
     for path, text in wanted.items():

@@ -14,9 +14,10 @@ SETUP, CASES = circumstances.load("keyset.json")
 SET = bytes.fromhex(SETUP["key_set"])
 
 
-def verify(data, changes):
-    """Judge a key set in the vectors' circumstances."""
-    return p256.run(keyset.verify_steps(data, circumstances.context(SETUP, changes)))
+def verify(case):
+    """Judge a case's key set in its circumstances."""
+    context = circumstances.context(SETUP, case["context"])
+    return p256.run(keyset.verify_steps(circumstances.data_of(case), context))
 
 
 class KeySetTest(unittest.TestCase):
@@ -27,16 +28,46 @@ class KeySetTest(unittest.TestCase):
         for case in CASES:
             if "expect" in case:
                 with self.subTest(name=case["name"]):
-                    self.assertTrue(len(verify(circumstances.data_of(case), case["context"]).keys) > 0)
+                    self.assertTrue(len(verify(case).keys) > 0)
 
-    def test_sets_are_refused(self):
-        """M-KEYSET-01 to M-KEYSET-06: forged, old, ended, malformed and foreign sets are refused with their reason."""
-        for case in CASES:
-            if "error" in case:
+    def refuse(self, *codes):
+        """Expect each case with one of these reasons to be refused with it; each reason must have a case."""
+        for code in codes:
+            named = [case for case in CASES if case.get("error") == code]
+            self.assertTrue(len(named) > 0)
+            for case in named:
                 with self.subTest(name=case["name"]):
                     with self.assertRaises(Refused) as caught:
-                        verify(circumstances.data_of(case), case["context"])
-                    self.assertEqual(caught.exception.code, case["error"])
+                        verify(case)
+                    self.assertEqual(caught.exception.code, code)
+
+    def test_signer_must_be_a_root(self):
+        """M-KEYSET-01: an issuer key, a stranger, another kind or a changed bit is not a root's word."""
+        self.refuse(reasons.KEY_SET_SIGNATURE)
+
+    def test_old_versions_are_refused(self):
+        """M-KEYSET-02: a version that is not above the one in force."""
+        self.refuse(reasons.KEY_SET_VERSION)
+
+    def test_malformed_sets_are_refused_whole(self):
+        """M-KEYSET-03, M-KEYSET-05: a broken rule of either table, a foreign id, a point off the curve."""
+        self.refuse(reasons.KEY_SET_MALFORMED)
+
+    def test_time_and_device_must_fit(self):
+        """M-KEYSET-06: ended, from the future, for another device."""
+        self.refuse(reasons.KEY_SET_EXPIRED, reasons.ORDER_FROM_FUTURE, reasons.ORDER_OTHER_DEVICE)
+
+    def test_every_refusal_has_its_test(self):
+        """No reason of the vectors is left without a test of its rule."""
+        tested = {
+            reasons.KEY_SET_SIGNATURE,
+            reasons.KEY_SET_VERSION,
+            reasons.KEY_SET_MALFORMED,
+            reasons.KEY_SET_EXPIRED,
+            reasons.ORDER_FROM_FUTURE,
+            reasons.ORDER_OTHER_DEVICE,
+        }
+        self.assertEqual({case["error"] for case in CASES if "error" in case} - tested, set())
 
     def test_stored_set_is_read_back(self):
         """A set that was verified is read back with all that its keys may do."""
@@ -45,7 +76,10 @@ class KeySetTest(unittest.TestCase):
         self.assertEqual([key.scopes for key in got.keys], [1, 6, 16, 31, 7, 31])
         self.assertEqual([key.area for key in got.keys], ["", "4110", "", "411081102", "", ""])
         self.assertEqual([key.max_life_s for key in got.keys], [259200, 259200, 14400, 259200, 3600, 259200])
-        self.assertEqual([key.alg for key in got.keys], [-7, -7, -7, -7, -7, -65000])
+
+    def test_key_of_a_later_suite_spoils_nothing(self):
+        """M-KEYSET-07: a key of an unknown algorithm stays in the set; what it signs is refused elsewhere."""
+        self.assertEqual([key.alg for key in keyset.decode(SET).keys], [-7, -7, -7, -7, -7, -65000])
 
     def test_damaged_stored_set_is_refused(self):
         """Reading back checks the form once more, so that damage is not taken for keys."""

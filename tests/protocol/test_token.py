@@ -23,20 +23,119 @@ class TokenTest(unittest.TestCase):
     """One routine, claims or a numbered reason."""
 
     def test_tokens_are_accepted(self):
-        """M-TOK-01, M-TOK-07 to M-TOK-19: what keeps every rule to its last second and byte is accepted."""
+        """What keeps every rule to its last second and byte is accepted."""
         for case in CASES:
             if "expect" in case:
                 with self.subTest(name=case["name"]):
                     self.assertEqual(verify(case).clock_s, case["expect"]["clock_s"])
 
-    def test_tokens_are_refused(self):
-        """M-TOK-01 to M-TOK-19: what breaks one rule is refused with that rule's reason."""
-        for case in CASES:
-            if "error" in case:
+    def refuse(self, *codes):
+        """Expect each case with one of these reasons to be refused with it; each reason must have a case."""
+        for code in codes:
+            named = [case for case in CASES if case.get("error") == code]
+            self.assertTrue(len(named) > 0)
+            for case in named:
                 with self.subTest(name=case["name"]):
                     with self.assertRaises(Refused) as caught:
                         verify(case)
-                    self.assertEqual(caught.exception.code, case["error"])
+                    self.assertEqual(caught.exception.code, code)
+
+    def test_longer_tokens_are_refused_unread(self):
+        """M-TOK-01: 201 bytes or 305 characters are too long."""
+        self.refuse(reasons.TOKEN_TOO_LONG)
+
+    def test_other_forms_are_refused(self):
+        """M-TOK-02, M-TOK-03, M-TOK-08: other text, other envelopes and claims that are no deterministic map."""
+        self.refuse(reasons.TOKEN_MALFORMED)
+
+    def test_algorithm_comes_from_the_key(self):
+        """M-TOK-04: another algorithm than the key's, or a key of another suite, is refused."""
+        self.refuse(reasons.TOKEN_ALGORITHM)
+
+    def test_key_must_be_trusted(self):
+        """M-TOK-04: no key set, a key that is not in it, and a revoked key are refused."""
+        self.refuse(reasons.TOKEN_NO_KEY_SET, reasons.TOKEN_UNKNOWN_KEY, reasons.TOKEN_KEY_REVOKED)
+
+    def test_signature_is_judged_before_claims(self):
+        """M-TOK-05, M-TOK-06, M-TOK-07: a bad signature is the reason, whatever else is wrong or used."""
+        self.refuse(reasons.TOKEN_SIGNATURE)
+
+    def test_unknown_claims_are_refused(self):
+        """M-TOK-08: a label outside the table and outside 24 to 63 needs newer firmware."""
+        self.refuse(reasons.TOKEN_UNKNOWN_CLAIM)
+
+    def test_missing_claims_are_refused(self):
+        """M-TOK-09: each required claim must be there."""
+        self.refuse(reasons.TOKEN_MISSING_CLAIM)
+
+    def test_claims_out_of_range_are_refused(self):
+        """M-TOK-10: types, lengths, ranges and contradictions."""
+        self.refuse(reasons.TOKEN_CLAIM_RANGE)
+
+    def test_long_lives_are_refused(self):
+        """M-TOK-11, M-TOK-12: 24 h, 72 h with a permit, 4 h in an emergency, and the key's longest."""
+        self.refuse(reasons.TOKEN_LIFE_TOO_LONG)
+
+    def test_key_signs_within_its_limits(self):
+        """M-TOK-12: scope, area and period of the key."""
+        self.refuse(reasons.TOKEN_SCOPE, reasons.TOKEN_AREA, reasons.TOKEN_KEY_PERIOD)
+
+    def test_other_device_is_refused(self):
+        """M-TOK-13: a token opens one machine."""
+        self.refuse(reasons.TOKEN_OTHER_DEVICE)
+
+    def test_revoked_token_is_refused(self):
+        """M-TOK-14: an id on the revocation list."""
+        self.refuse(reasons.TOKEN_REVOKED)
+
+    def test_ended_key_set_starts_emergencies_only(self):
+        """M-TOK-15: past the key set's end other purposes are refused."""
+        self.refuse(reasons.TOKEN_KEY_SET_EXPIRED)
+
+    def test_future_tokens_are_refused(self):
+        """M-TOK-16: a sure clock refuses what was issued more than 10 minutes ahead."""
+        self.refuse(reasons.TOKEN_FROM_FUTURE)
+
+    def test_unsure_clock_moves_so_far(self):
+        """M-TOK-17: a floor is not moved by more than 400 days."""
+        self.refuse(reasons.TOKEN_CLOCK_UNSURE)
+
+    def test_time_outside_is_refused(self):
+        """M-TOK-18: expired, not yet begun, outside the permit's window."""
+        self.refuse(reasons.TOKEN_EXPIRED, reasons.TOKEN_NOT_YET, reasons.TOKEN_PERMIT_WINDOW)
+
+    def test_used_token_is_refused(self):
+        """M-TOK-19: a used id, and (as expired) what ends no later than forgotten ones."""
+        self.refuse(reasons.TOKEN_USED)
+
+    def test_every_refusal_has_its_test(self):
+        """No reason of the vectors is left without a test of its rule."""
+        tested = {
+            reasons.TOKEN_TOO_LONG,
+            reasons.TOKEN_MALFORMED,
+            reasons.TOKEN_ALGORITHM,
+            reasons.TOKEN_NO_KEY_SET,
+            reasons.TOKEN_UNKNOWN_KEY,
+            reasons.TOKEN_KEY_REVOKED,
+            reasons.TOKEN_SIGNATURE,
+            reasons.TOKEN_UNKNOWN_CLAIM,
+            reasons.TOKEN_MISSING_CLAIM,
+            reasons.TOKEN_CLAIM_RANGE,
+            reasons.TOKEN_LIFE_TOO_LONG,
+            reasons.TOKEN_SCOPE,
+            reasons.TOKEN_AREA,
+            reasons.TOKEN_KEY_PERIOD,
+            reasons.TOKEN_OTHER_DEVICE,
+            reasons.TOKEN_REVOKED,
+            reasons.TOKEN_KEY_SET_EXPIRED,
+            reasons.TOKEN_FROM_FUTURE,
+            reasons.TOKEN_CLOCK_UNSURE,
+            reasons.TOKEN_EXPIRED,
+            reasons.TOKEN_NOT_YET,
+            reasons.TOKEN_PERMIT_WINDOW,
+            reasons.TOKEN_USED,
+        }
+        self.assertEqual({case["error"] for case in CASES if "error" in case} - tested, set())
 
     def test_claims_are_handed_on(self):
         """All claims of a token reach the caller, absent ones by their defaults."""
