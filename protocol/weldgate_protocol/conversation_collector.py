@@ -268,12 +268,9 @@ class CollectorConversation:
         """Answer a verified hello; a recording of one gets an answer it can do nothing with."""
         status, reason, retry_s = self._admit(self.device)
         nonce = self._random(NONCE_BYTES)
-        chip_nonce = hello["nonce"]
-        if not isinstance(chip_nonce, bytes):
-            raise LocalError(reasons.KEY_MALFORMED, "a decoded hello without nonce")
         self._hello = hello
         self._seq_heard = 1
-        conn = HmacKey(connection_key(k_down, chip_nonce, nonce))
+        conn = HmacKey(connection_key(k_down, hello["nonce"], nonce))
         fields: Fields = {"nonce": nonce, "status": status, "high_water": 0}
         if reason:
             fields["reason"] = reason

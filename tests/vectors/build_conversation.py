@@ -105,6 +105,7 @@ def chip_cases() -> list[Case]:
         "time of an unsure clock is not taken": [got(welcome(flags=FLOOR), "WELCOMED", time_fresh=False)],
         "welcome after thirty seconds": [got(welcome(), "BAD", 30_101, closed=True, reason=reasons.WIRE_WELCOME_LATE)],
         "welcome twice": [*OPEN, got(down(0x80, 2, {1: NONCE, 2: 0, 3: 5}), "BAD", closed=True)],
+        "welcome without a nonce": [got(down(0x80, 1, {2: 0, 3: 3}), "BAD", reason=BAD_TAG, closed=False)],
         "welcome for another chip": [got(welcome(device=OTHER), "BAD", reason=BAD_TAG)],
         "welcome for another epoch": [got(welcome(epoch=b"\0\0\0\1"), "BAD", closed=True)],
         "high-water ahead of the chip": [got(welcome(9), "WELCOMED_AHEAD", high_water=9, closed=False)],
@@ -211,6 +212,10 @@ def collector_cases() -> list[Case]:
         ),
         "hello with a sequence number other than 1": (3, [told(hello(seq=2), ["close", reasons.FRAME_SEQUENCE])]),
         "hello whose oldest is past its highest": (3, [told(hello(9, 5), ["close", reasons.MESSAGE_FIELD_RANGE])]),
+        "hello that lacks a field": (
+            3,
+            [told(raw(0x01, 1, {1: CHIP_NONCE}, UP), ["close", reasons.MESSAGE_MISSING])],
+        ),
         "hello twice": (3, [*opened(), told(hello(), ["close", reasons.WIRE_UNEXPECTED])]),
         "hello of a new epoch": (3, [*opened(), told(hello(epoch=bytes(4)), ["close", reasons.WIRE_UNEXPECTED])]),
         "durable before the hello": (3, [told(durable(4), ["close", reasons.WIRE_UNEXPECTED])]),
