@@ -29,7 +29,7 @@ def sent(through: int, up_to: int) -> Cursor:
 
 
 def test_receipt_advances() -> None:
-    """Only a receipt moves the cursor."""
+    """M-PACK-06: only a receipt moves the cursor."""
     cursor = sent(0, 8)
 
     assert cursor.receipt(receipt(5), digest, 1.0) == ADVANCED
@@ -37,7 +37,7 @@ def test_receipt_advances() -> None:
 
 
 def test_lower_receipt_of_the_same_boot_is_late() -> None:
-    """Within one boot a lower number changes nothing."""
+    """M-PACK-06: within one boot a lower number changes nothing."""
     cursor = sent(5, 8)
 
     assert cursor.receipt(receipt(3), digest, 1.0) == IGNORED
