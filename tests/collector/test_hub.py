@@ -101,7 +101,7 @@ def test_repeat_is_stored_once_and_acknowledged(house: Any, talker: Any) -> None
 
 
 def test_other_bytes_of_an_identity_are_kept_as_a_conflict(house: Any, talker: Any) -> None:
-    """The same identity with other bytes is evidence: both frames are kept, once each, whoever repeats it."""
+    """M-SEQ-04: the same identity with other bytes is evidence: both frames are kept, whoever repeats it."""
 
     async def scene() -> None:
         async with house() as h:

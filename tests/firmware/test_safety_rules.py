@@ -757,7 +757,7 @@ class TestS5(unittest.TestCase):
         self.assertEqual(world.last(messages.POWER_OFF)["token"], b"t1\0\0\0\0\0\0")
 
     def test_s5_a_new_epoch_is_told(self):
-        """A spool that lost its memory opens its epoch with a gap and an alarm."""
+        """M-SEQ-05: a spool that lost its memory opens its epoch with a gap and an alarm."""
         world = World().settle()
 
         self.assertEqual(world.frames()[0][0], messages.GAP)

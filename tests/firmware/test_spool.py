@@ -337,7 +337,7 @@ class TestPowerCut(unittest.TestCase):
     """A cut loses at most the record being written, and its number is never used for other bytes."""
 
     def test_torn_record_is_skipped_and_must_be_declared(self):
-        """After a torn append its number is skipped, and only a gap record may come next."""
+        """M-SEQ-03: after a torn append its number is skipped, and only a gap record may come next."""
         flash, spool = fresh()
         fill(spool, 3)
         flash.cut_after(20)
