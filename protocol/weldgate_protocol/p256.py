@@ -6,9 +6,10 @@ and trust in the key are the caller's. Nothing here is secret, so nothing is con
 Theory of operation. u1·G + u2·Q is computed with two signed combs (Lim-Lee) that share their doublings. A scalar
 is made odd (k or n - k, the sign goes into the points) and written with 259 digits of +1 or -1; digit j + 37·i is
 tooth i of column j, so one column selects one of 2^7 sums ±2^222·P ± ... ± P, of which half need a table since the
-other half are their negatives. 36 doublings and 74 additions follow. A key's table (4 KB) is built once and kept for
-the next check. Additions distinguish every case (infinity, equal, opposite), so degenerate sums come out right and not
-by luck, and a result at infinity (Z = 0) is a no: without that test the comparison r·Z² = X would accept a forgery.
+other half are their negatives. 36 doublings and 74 additions follow. A key's table (4 KB) is built once, in three
+times the time of a check, and kept for the next one. Additions distinguish every case (infinity, equal, opposite), so
+degenerate sums come out right and not by luck, and a result at infinity (Z = 0) is a no: without that test the
+comparison r·Z² = X would accept a forgery.
 """
 
 TYPE_CHECKING = False
@@ -30,13 +31,23 @@ GENERATOR = (
 
 TEETH = 7
 COLUMNS = 37  # TEETH * COLUMNS = 259 >= 256 digits
-TABLES_MAX = 3  # public keys whose tables are kept, 4 KB each; G's own comes on top
+TABLES_MAX = 2  # public keys whose tables are kept, 4 KB each; G's own comes on top
 _HALF = 1 << (TEETH - 1)  # points in a table: the top tooth is always +
 _DIGITS = TEETH * COLUMNS
 _ALL_ONES = (1 << _DIGITS) - 1
 
-_generator_table: "bytes | bytearray" = b""
-_tables: "list[tuple[bytes, bytes | bytearray]]" = []  # (public key, its table), last used first
+
+class _Table:
+    """A buffer for one key's comb table, and whose it is."""
+
+    def __init__(self) -> None:
+        self.public = b""  # nobody's yet
+        self.data = bytearray(64 * _HALF)
+
+
+# Allocated once, at start: a fragmented heap would have no 4 KB in one piece later. Last used first.
+_generator = _Table()
+_tables = [_Table() for _ in range(TABLES_MAX)]
 
 
 def _double(x: int, y: int, z: int) -> "Jacobian":
@@ -134,7 +145,7 @@ def _teeth_steps(public64: bytes) -> "Generator[None, None, list[int]]":
     return teeth
 
 
-def _point(table: "bytes | bytearray", index: int) -> "tuple[int, int]":
+def _point(table: bytearray, index: int) -> "tuple[int, int]":
     """Read entry number index of a table."""
     at = 64 * index
     return int.from_bytes(table[at : at + 32], "big"), int.from_bytes(table[at + 32 : at + 64], "big")
@@ -165,54 +176,68 @@ def _seed_steps(teeth: "list[int]") -> "Generator[None, None, list[int]]":
     return points
 
 
-def _table_steps(public64: bytes) -> "Generator[None, None, bytes | bytearray]":
-    """Build a key's comb table: 64 affine points of 64 bytes, entry e = top tooth + the others by e's bits (1 = +).
+def _fill_steps(table: _Table, public64: bytes) -> "Generator[None, None, None]":
+    """Make a table this key's: 64 affine points of 64 bytes, entry e = top tooth + the others by e's bits (1 = +).
 
     Doubles the table tooth by tooth: entry e + 2^i = entry e + 2 x tooth i. The x of two summands never agree (their
     scalars are distinct, not opposite, and below n), so affine additions with shared inversions do.
     """
+    if table.public == public64:
+        return
+    table.public = b""
     teeth = yield from _teeth_steps(public64)
     seed = yield from _seed_steps(teeth)
-    table = bytearray(64 * _HALF)  # read back as it grows: as integers it would take four times the heap
-    _put(table, 0, seed[0], seed[1])
+    data = table.data  # read back as it grows: as integers it would take four times the heap
+    _put(data, 0, seed[0], seed[1])
     for i in range(TEETH - 1):
         x2, y2 = seed[2 * i + 2], seed[2 * i + 3]
-        slopes = [x2 - _point(table, j)[0] for j in range(1 << i)]
+        slopes = [x2 - _point(data, j)[0] for j in range(1 << i)]
         yield from _inverses_steps(slopes)
         for j in range(1 << i):
-            x, y = _point(table, j)
+            x, y = _point(data, j)
             slope = (y2 - y) * slopes[j] % P
             x3 = (slope * slope - x - x2) % P
-            _put(table, j + (1 << i), x3, (slope * (x - x3) - y) % P)
+            _put(data, j + (1 << i), x3, (slope * (x - x3) - y) % P)
             if j % 16 == 15:
                 yield
-    return table
+    table.public = bytes(public64)
 
 
-def table_steps(public64: bytes) -> "Generator[None, None, bytes | bytearray]":
-    """Return the key's comb table, from the few kept ones or freshly built; run it ahead to make a check quick.
+def _take(public64: bytes) -> _Table:
+    """Take this key's table out of the kept ones, else the one unused longest, else a new one.
 
-    Args:
-        public64: a point of the curve, x ‖ y, 64 bytes; the caller has asked `on_curve`.
+    Who took it owns it until it is given back, so that checks may run side by side.
     """
-    global _generator_table
-    if public64 == GENERATOR:
-        if not _generator_table:
-            _generator_table = yield from _table_steps(GENERATOR)
-        return _generator_table
     for i in range(len(_tables)):
-        if _tables[i][0] == public64:
-            found = _tables.pop(i)
-            _tables.insert(0, found)
-            return found[1]
-    table = yield from _table_steps(public64)
-    _tables.insert(0, (bytes(public64), table))
+        if _tables[i].public == public64:
+            return _tables.pop(i)
+    return _tables.pop() if _tables else _Table()
+
+
+def _give_back(table: _Table) -> None:
+    """Put a table back as the last used one."""
+    _tables.insert(0, table)
     while len(_tables) > TABLES_MAX:
         _tables.pop()
-    return table
 
 
-def _select(table: "bytes | bytearray", scalar: int, column: int, flip: bool) -> "tuple[int, int]":
+def prepare_steps(public64: bytes) -> "Generator[None, None, None]":
+    """Build the tables that checks by this key use, ahead of the first one, in slices.
+
+    Args:
+        public64: a point of the curve, x ‖ y, 64 bytes; anything else is left alone.
+    """
+    if not on_curve(public64):
+        return
+    yield from _fill_steps(_generator, GENERATOR)  # two builders at once write the same bytes to the same places
+    table = _take(public64)
+    try:
+        yield from _fill_steps(table, public64)
+    finally:
+        _give_back(table)
+
+
+def _select(table: bytearray, scalar: int, column: int, flip: bool) -> "tuple[int, int]":
     """Return the comb's affine point for one column of a recoded scalar, negated once more when flip is set."""
     index = 0
     for i in range(TEETH - 1, -1, -1):
@@ -234,6 +259,8 @@ def _recode(scalar: int) -> "tuple[int, bool]":
 def verify_steps(public64: bytes, digest32: bytes, signature64: bytes) -> "Generator[None, None, bool]":
     """Verify a signature, yielding between slices of at most 20 ms of an ESP32.
 
+    Who drops a check before its end calls its `close()`.
+
     Args:
         public64: the public key, x ‖ y, 32 bytes each, big-endian.
         digest32: SHA-256 of what was signed.
@@ -248,17 +275,27 @@ def verify_steps(public64: bytes, digest32: bytes, signature64: bytes) -> "Gener
     s = int.from_bytes(signature64[32:], "big")
     if not (0 < r < N and 0 < s < N):
         return False
-    table_g = yield from table_steps(GENERATOR)
-    table_q = yield from table_steps(public64)
+    yield from _fill_steps(_generator, GENERATOR)
+    table = _take(public64)
+    try:
+        yield from _fill_steps(table, public64)
+        good = yield from _check_steps(table.data, int.from_bytes(digest32, "big"), r, s)
+    finally:  # also when the check is closed before its end
+        _give_back(table)
+    return good
+
+
+def _check_steps(table: bytearray, e: int, r: int, s: int) -> "Generator[None, None, bool]":
+    """Tell whether the x of e/s·G + r/s·Q is r modulo n, Q by its table."""
     w = yield from _inverse_steps(s, N)
-    m1, negative1 = _recode(int.from_bytes(digest32, "big") * w % N)
+    m1, negative1 = _recode(e * w % N)
     m2, negative2 = _recode(r * w % N)
     x, y, z = 1, 1, 0
     for column in range(COLUMNS - 1, -1, -1):
         x, y, z = _double(x, y, z)
-        x2, y2 = _select(table_g, m1, column, negative1)
+        x2, y2 = _select(_generator.data, m1, column, negative1)
         x, y, z = _add(x, y, z, x2, y2)
-        x2, y2 = _select(table_q, m2, column, negative2)
+        x2, y2 = _select(table, m2, column, negative2)
         x, y, z = _add(x, y, z, x2, y2)
         if column & 1:
             yield
