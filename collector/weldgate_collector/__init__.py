@@ -6,9 +6,10 @@ This module is its public door; everything else in the package is private to it.
 from .chips import Chip, Chips, add_chips, list_chips, read_chips, read_key, remove_chips, write_secret
 from .config import Config, load_config, parse_config
 from .control import read_token, request
+from .entry import check, run
 from .errors import ChipsError, CollectorConfigError, CollectorError, KeyFileError, OrderError, StoreError
 from .links.memory import MemoryLink
-from .service import Service, check, run
+from .service import Service
 from .store import Reader, Record, connect
 
 __all__ = [

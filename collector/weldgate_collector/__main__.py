@@ -4,7 +4,7 @@ import sys
 
 from weldgate_protocol.errors import WeldgateError
 
-from .service import run
+from .entry import run
 
 __all__: list[str] = []
 

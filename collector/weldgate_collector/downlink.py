@@ -36,6 +36,7 @@ _log = structlog.get_logger("weldgate.downlink")
 _WAITING_MAX = 100_000  # orders without a result, over all chips
 _CHIP_WAITING_MAX = 64
 _SENT_WAIT_S = 60  # a result that did not come by then is asked for by sending again, while the chip is online
+_KEPT_S = 90 * 86_400  # an ended order is remembered this long, for its repeats; signed objects expire long before
 _TYPES = (
     messages.TOKEN, messages.LOCK, messages.RELEASE, messages.CONFIG, messages.KEY_SET, messages.REVOCATIONS,
     messages.CLEAR_ALARM, messages.REKEY, messages.UPDATE,
@@ -146,6 +147,7 @@ class Downlink:
         self.report: Report = lambda _order: None  # told each result, from any thread
         self._waiting: dict[bytes, dict[bytes, Order]] = {}
         self._count = 0
+        self._writer.submit(lambda connection: _forget(connection, int(now_s()) - _KEPT_S))
         for row in reader.connection.execute(f"SELECT {_COLUMNS} FROM orders WHERE state <= {SENT}"):  # noqa: S608
             self._keep(_from_row(row))
 
@@ -272,6 +274,11 @@ def _update(connection: sqlite3.Connection, order: Order) -> None:
         "UPDATE orders SET state = ?, reason = ?, changed_s = ? WHERE id = ? AND device = ?",
         (order.state, order.reason, order.changed_s, order.id, int.from_bytes(order.device, "big")),
     )
+
+
+def _forget(connection: sqlite3.Connection, before_s: int) -> None:
+    """Forget orders that ended long ago."""
+    connection.execute("DELETE FROM orders WHERE state > ? AND changed_s < ?", (SENT, before_s))
 
 
 def _fields(order: Order) -> "Fields":

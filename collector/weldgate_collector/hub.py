@@ -236,6 +236,12 @@ class Hub:
                 self.metrics.dropped.inc()
                 peer.drop(reasons.WIRE_HELLO_TIMEOUT)
 
+    def drop_unknown(self) -> None:
+        """Close the connections of chips that are no longer known; called after a reload."""
+        for device, peer in list(self._online.items()):
+            if self._chips.lookup(device) is None:
+                peer.drop(reasons.WIRE_UNKNOWN_CHIP)
+
     async def stop(self) -> None:
         """End what is under way; the links are stopped already, the writer not yet."""
         for task in list(self._tasks):

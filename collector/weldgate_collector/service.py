@@ -7,11 +7,10 @@ an ack follows its commit.
 """
 
 import asyncio
-import logging
-import os
 import secrets
-import signal
 import time
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from weldgate_protocol.envelope import decode_order
 from weldgate_protocol.errors import WeldgateError
 
 from .chips import Chips, read_key, read_secret
-from .config import Config, load_config
+from .config import Config
 from .control import ControlSocket, read_device, read_token
 from .downlink import Downlink, Order, lock_order, signed_order
 from .errors import OrderError
@@ -37,7 +36,7 @@ from .store.writer import Writer
 from .upstream.base import Upstream
 from .upstream.mqtt import MqttUpstream
 
-__all__ = ["Service", "check", "run"]
+__all__ = ["Service", "read_password"]
 
 _log = structlog.get_logger("weldgate.service")
 
@@ -60,10 +59,11 @@ class Service:
         self._config = config
         self._links = list(links)
         self._connect = open_connection
-        self._started: list[Any] = []
+        self._stack = AsyncExitStack()
         self._upstreams: list[Upstream] = []
-        self._ticker: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self.ended = asyncio.Event()  # time to stop: a signal came, or a part ended by an error of ours
+        self.part_ended = False
         self.metrics = Metrics()
         self.tcp: TcpLink | None = None
         self.metrics_port: MetricsPort | None = None
@@ -80,14 +80,55 @@ class Service:
             CollectorError: keys, chips or store can't be used.
             OSError: an address can't be bound.
         """
-        config = self._config
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+
+    async def stop(self) -> None:
+        """Stop every part; what was accepted is committed before this returns."""
+        await self._stack.aclose()
+        _log.info("collector_stopped", rows=self.writer.committed)
+
+    async def _start(self) -> None:
+        config, stack = self._config, self._stack
         self._loop = asyncio.get_running_loop()
         self._key = read_key(config.key_file) if config.upstream else b""
         self.chips = Chips(config.chips_file)
+        self._open_store()
+        self.writer.start()
+        for settings in config.upstream:
+            password = read_password(config, settings.password_file)
+            upstream = MqttUpstream(
+                settings, config.collector.name, self._key, password, self.writer, self._open_reader, self._order_came
+            )
+            self._upstreams.append(upstream)
+            upstream.start()
+            stack.push_async_callback(asyncio.to_thread, upstream.stop)
+        stack.push_async_callback(self.hub.stop)
+        stack.callback(self._cancel_tasks)
+        if config.metrics is not None:
+            self.metrics_port = MetricsPort(config.metrics.host, config.metrics.port, self._refreshed, self.health)
+            await self.metrics_port.start()
+            stack.push_async_callback(self.metrics_port.stop)
+        control = ControlSocket(config.control_socket, self._control_request)
+        await control.start()
+        stack.push_async_callback(control.stop)
+        for link in self._links:
+            await link.start(self.hub.accept)
+            stack.push_async_callback(link.stop)
+        self._spawn(self._tick())
+        _log.info("collector_started", name=config.collector.name, chips=len(self.chips), rows=self.writer.committed)
+
+    def _open_store(self) -> None:
+        """Open the store, and make what lives on it: lines, downlink, hub."""
+        config = self._config
         config.data_dir.mkdir(parents=True, exist_ok=True)
         self.writer = Writer(
             self.database, config.store.commit_ms, config.store.batch_rows, self._committed, self._connect
         )
+        self._stack.push_async_callback(asyncio.to_thread, self.writer.stop)
         with self._open_reader() as reader:
             lines = Lines(reader.highs())
             self.downlink = Downlink(self.writer, reader)
@@ -98,40 +139,6 @@ class Service:
             self.tcp = TcpLink(config.tcp.host, config.tcp.port, config.tcp.max_connections)
             self._links.append(self.tcp)
         self.hub = Hub(self.chips, self.writer, lines, self.downlink, self.metrics, limits, self._open_reader)
-        self.writer.start()
-        for settings in config.upstream:
-            password = _read_password(config, settings.password_file)
-            upstream = MqttUpstream(
-                settings, config.collector.name, self._key, password, self.writer, self._open_reader, self._order_came
-            )
-            self._upstreams.append(upstream)
-            upstream.start()
-        self._control = ControlSocket(config.control_socket, self._control_request)
-        await self._control.start()
-        if config.metrics is not None:
-            self.metrics_port = MetricsPort(config.metrics.host, config.metrics.port, self._refreshed, self.health)
-            await self.metrics_port.start()
-        for link in self._links:
-            await link.start(self.hub.accept)
-        self._ticker = self._loop.create_task(self._tick())
-        _log.info("collector_started", name=config.collector.name, chips=len(self.chips), rows=self.writer.committed)
-
-    async def stop(self) -> None:
-        """Stop every part; what was accepted is committed before this returns."""
-        if self._ticker is not None:
-            self._ticker.cancel()
-        for link in self._links:
-            await link.stop()
-        await self._control.stop()
-        if self.metrics_port is not None:
-            await self.metrics_port.stop()
-        await self.hub.stop()
-        for task in list(self._tasks):
-            task.cancel()
-        for upstream in self._upstreams:
-            await asyncio.to_thread(upstream.stop)
-        await asyncio.to_thread(self.writer.stop)
-        _log.info("collector_stopped", rows=self.writer.committed)
 
     def health(self) -> dict[str, object]:
         """Return the state in a few words; ``ok`` is False while commits fail."""
@@ -145,10 +152,11 @@ class Service:
         }
 
     def reload(self) -> None:
-        """Read the known chips again; a wrong file is told and changes nothing."""
+        """Read the known chips again; a wrong file is told and changes nothing, chips no longer known are cut off."""
         try:
             if self.chips.reload():
                 _log.info("chips_reloaded", chips=len(self.chips))
+                self.hub.drop_unknown()
         except WeldgateError as error:
             _log.error("chips_not_reloaded", code=error.code, reason=error.message)
 
@@ -185,6 +193,10 @@ class Service:
             self.hub.sweep()
             self.downlink.sweep()
             self.reload()
+            if not (self.writer.alive and all(upstream.alive for upstream in self._upstreams)):
+                _log.critical("collector_part_ended")
+                self.part_ended = True
+                self.ended.set()
 
     def _report(self, order: Order) -> None:
         for upstream in self._upstreams:
@@ -199,12 +211,16 @@ class Service:
         except WeldgateError as error:
             _log.warning("order_refused", upstream=upstream, code=error.code, reason=error.message)
             return
-        self._loop.call_soon_threadsafe(self._spawn, carried)
+        self._loop.call_soon_threadsafe(lambda: self._spawn(self._put(carried)))
 
-    def _spawn(self, order: Order) -> None:
-        task = self._loop.create_task(self._put(order))
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _cancel_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
 
     async def _put(self, order: Order) -> None:
         try:
@@ -245,74 +261,7 @@ class Service:
         return lock_order(device, mode, lock, reason, f"operator:{who}", now_s, _LOCK_WAIT_S)
 
 
-def check(config_path: str | Path) -> list[str]:
-    """Check a configuration and the files it names, without starting anything.
-
-    Returns:
-        What was found, a line each.
-
-    Raises:
-        CollectorError: something can't be used; the message says where.
-    """
-    config = load_config(config_path)
-    lines = [f"collector {config.collector.name}"]
-    chips = Chips(config.chips_file)
-    lines.append(f"{len(chips)} chips known in {config.chips_file}")
-    for upstream in config.upstream:
-        read_key(config.key_file)
-        _read_password(config, upstream.password_file)
-        lines.append(f"upstream {upstream.name}: {upstream.kind} at {upstream.host}:{upstream.port}")
-    database = config.data_dir / "store.sqlite3"
-    if database.exists():
-        with Reader(database) as reader:
-            lines.append(f"store {database}: {reader.last_index()} rows")
-    else:
-        lines.append(f"store {database}: will be made")
-    return lines
-
-
-def run(config_path: str | Path) -> None:
-    """Run a collector until SIGTERM or SIGINT, then stop it gracefully. SIGHUP reads the known chips again.
-
-    Raises:
-        CollectorError: it can't be started.
-        OSError: an address can't be bound.
-    """
-    config = load_config(config_path)
-    configure_logging(config)
-    asyncio.run(_run(config))
-
-
-async def _run(config: Config) -> None:
-    service = Service(config)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await service.start()
-    loop.add_signal_handler(signal.SIGHUP, service.reload)
-    await stop.wait()
-    await service.stop()
-
-
-def configure_logging(config: Config) -> None:
-    """Set structured logs up, on standard error; only entry points do that."""
-    level = getattr(logging, config.log.level.upper())
-    renderer: Any = structlog.processors.JSONRenderer()
-    if config.log.format == "console":
-        renderer = structlog.dev.ConsoleRenderer(colors=os.isatty(2))
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(os.fdopen(2, "w", closefd=False)),
-    )
-
-
-def _read_password(config: Config, name: str) -> str:
+def read_password(config: Config, name: str) -> str:
     """Return the password in a file, empty where none is named.
 
     Raises:

@@ -140,6 +140,11 @@ pack_ms = 20
         _end(self._consumer, signal.SIGKILL)
         self._consumer = None
 
+    def wipe_consumer(self) -> None:
+        """Remove the database of a consumer that does not run; its log too, or SQLite would play that back."""
+        for suffix in ("", "-wal", "-shm"):
+            self.journal.with_name(self.journal.name + suffix).unlink(missing_ok=True)
+
     def stop(self) -> None:
         """End every process."""
         _end(self._collector, signal.SIGTERM)
@@ -167,7 +172,7 @@ pack_ms = 20
 
     def delivered_count(self) -> int:
         """Return how many frames the consumer committed."""
-        if not self.journal.exists():
+        if not self.journal.exists() or not _query(self.journal, "SELECT 1 FROM sqlite_master WHERE name = 'frames'"):
             return 0
         rows = _query(self.journal, "SELECT count(*) FROM frames")
         return int(rows[0][0])

@@ -4,6 +4,7 @@ import asyncio
 import json
 import secrets
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from weldgate_collector import (
     Service,
     add_chips,
     check,
+    connect,
     load_config,
     request,
     write_secret,
@@ -99,23 +101,38 @@ def test_health_metrics_and_status(tmp_path: Path) -> None:
         head, _, body = answer.partition("\r\n\r\n")
         return head.split("\r\n")[0], body
 
+    failing = [False]
+
+    class Failing(sqlite3.Connection):
+        def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
+            if sql == "COMMIT" and failing[0]:
+                error = sqlite3.OperationalError("database or disk is full")
+                error.sqlite_errorcode = sqlite3.SQLITE_FULL
+                raise error
+            return super().execute(sql, *args)
+
     async def scene() -> None:
-        service = Service(config)
+        service = Service(config, open_connection=lambda path: connect(path, Failing))
         await service.start()
         try:
             assert service.metrics_port is not None
-            status, body = await ask(service.metrics_port.port, "/healthz")
+            port = service.metrics_port.port
+            await asyncio.wrap_future(service.writer.submit(lambda _connection: None))
+            status, body = await ask(port, "/healthz")
             assert status.endswith("200 OK")
             assert json.loads(body)["ok"] is True
-            service.writer.trouble = "database or disk is full"
-            status, body = await ask(service.metrics_port.port, "/healthz")
-            assert "503" in status
-            assert "weldgate_store_trouble 1.0" in (await ask(service.metrics_port.port, "/metrics"))[1]
-            assert "404" in (await ask(service.metrics_port.port, "/"))[0]
+
+            failing[0] = True
+            service.writer.submit(lambda _connection: None)
+            while not service.writer.trouble:
+                await asyncio.sleep(0)
+            assert "503" in (await ask(port, "/healthz"))[0]
+            assert "weldgate_store_trouble 1.0" in (await ask(port, "/metrics"))[1]
+            assert "404" in (await ask(port, "/"))[0]
             answer = await asyncio.to_thread(request, config.control_socket, {"do": "status"})
             assert answer["store"] == "database or disk is full"
         finally:
-            service.writer.trouble = ""
+            failing[0] = False
             await service.stop()
 
     asyncio.run(scene())

@@ -46,7 +46,7 @@ def test_consumer_killed_restored_and_wiped_ends_with_everything_once(tmp_path: 
         wait_for("the second part again after a restore", lambda: line.delivered_count() == 6 * FRAMES)
 
         line.kill_consumer()
-        line.journal.unlink()
+        line.wipe_consumer()
         asyncio.run(loads[2].run("127.0.0.1", line.port))
         line.start_consumer()
         wait_for("everything after a wipe", lambda: line.delivered_count() == 9 * FRAMES)

@@ -53,7 +53,7 @@ def test_platform_that_starts_late_gets_everything(tmp_path: Path) -> None:
 
     with Line(tmp_path, chips) as line:
         line.kill_consumer()
-        line.journal.unlink(missing_ok=True)
+        line.wipe_consumer()
         asyncio.run(load.run("127.0.0.1", line.port))
         line.start_consumer()
         wait_for("every frame delivered", lambda: line.delivered_count() == 500)

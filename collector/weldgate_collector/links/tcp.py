@@ -60,7 +60,8 @@ class TcpLink:
         await asyncio.sleep(0)
         for connection in list(self._open):  # what a peer does not take by now, it won't
             connection.abort()
-        await asyncio.sleep(0)
+        while self._open:  # each says so on one of the loop's next turns
+            await asyncio.sleep(0)
         await self._server.wait_closed()
         self._server = None
 

@@ -36,7 +36,6 @@ _log = structlog.get_logger("weldgate.store")
 _INSERT = "INSERT INTO records (received_ms, kind, device, epoch, seq, type, raw) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _RETRY_FIRST_S = 0.1
 _RETRY_MAX_S = 5.0
-_STOP_RETRY_S = 10.0  # a graceful stop gives a failing disk this long, then leaves what is unacknowledged to the chips
 
 
 class Writer:
@@ -55,6 +54,7 @@ class Writer:
         batch_rows: int,
         on_commit: Callable[[int], None],
         open_connection: Connect = connect,
+        stop_retry_s: float = 10.0,
     ) -> None:
         """Open and migrate the store; ``start`` starts the thread.
 
@@ -64,6 +64,8 @@ class Writer:
             batch_rows: how large a batch may grow.
             on_commit: called on the writer's thread with the last durable idx, after each commit.
             open_connection: the ``connect`` seam.
+            stop_retry_s: how long a graceful stop tries to commit on a failing disk; what is not acknowledged by then
+                stays with the chips.
 
         Raises:
             StoreError: the file is newer than this program or no database.
@@ -73,6 +75,7 @@ class Writer:
         self._batch_rows = batch_rows
         self._on_commit = on_commit
         self._connect = open_connection
+        self._stop_retry_s = stop_retry_s
         self._pending: list[Row] = []
         self._work: list[_Work] = []
         self._lock = threading.Lock()
@@ -143,7 +146,20 @@ class Writer:
             self._thread.join()
         self._connection.close()
 
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs; a collector whose writer ended by an error of ours has to be restarted."""
+        return self._thread.is_alive()
+
     def _run(self) -> None:
+        try:
+            self._loop()
+        except BaseException as error:
+            self.trouble = f"writer ended: {error!r}"
+            _log.critical("store_writer_ended", reason=repr(error))
+            raise
+
+    def _loop(self) -> None:
         while True:
             self._wake.wait()
             if not self._stopping:
@@ -174,7 +190,7 @@ class Writer:
                     _log.error("store_commit_failed", reason=str(error), rows=len(rows))
                 self.trouble = str(error)
             if self._stopping:
-                deadline_s = deadline_s or time.monotonic() + _STOP_RETRY_S
+                deadline_s = deadline_s or time.monotonic() + self._stop_retry_s
                 if time.monotonic() >= deadline_s:
                     self._abandon(len(rows), work)
                     return False

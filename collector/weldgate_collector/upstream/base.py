@@ -32,6 +32,10 @@ class Upstream(Protocol):
 
     name: str
 
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs."""
+
     def start(self) -> None:
         """Start; whatever the far end's state, it is tried for ever."""
 

@@ -8,20 +8,15 @@ for ever, with jittered back-off.
 
 import contextlib
 import random
-import select
 import socket
-import ssl
+import sqlite3
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any
 
-import paho.mqtt.client as paho
 import structlog
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
-from paho.mqtt.reasoncodes import ReasonCode
 
 from weldgate_protocol.envelope import ResultEnvelope, encode_result
 from weldgate_protocol.errors import WeldgateError
@@ -34,13 +29,12 @@ from ..store.writer import Writer
 from .base import UpstreamStatus
 from .cursor import ADVANCED, MISMATCH, REWOUND, Cursor
 from .packing import Built, Packer, renew_store, save_boundaries, save_cursor
+from .session import BrokerSession
 
 __all__ = ["MqttUpstream"]
 
 _log = structlog.get_logger("weldgate.upstream")
 
-_CONNECT_S = 5.0
-_KEEPALIVE_S = 30
 _POLL_MS = 1_000  # at rest the thread wakes this often for keepalive and time-outs
 _BACKOFF_FIRST_S = 0.25
 _CURSOR_S = 1.0  # the cursor is stored at most this often; a stale one costs a resend, nothing else
@@ -89,7 +83,6 @@ class MqttUpstream:
         self._thread = threading.Thread(target=self._run, name=f"upstream-{self.name}", daemon=True)
         self._status = UpstreamStatus(False, 0, 0, "starting")
         self._ready = False
-        self._refused = ""
         self._reader: Reader | None = None
         self._storing: tuple[Future[bool], list[Built]] | None = None
         self._fresh: deque[Built] = deque()  # built and stored, to be published for the first time
@@ -117,6 +110,11 @@ class MqttUpstream:
         """Return the present state."""
         return self._status
 
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
     def stop(self) -> None:
         """Stop the thread; the cursor is stored before."""
         self._stopping.set()
@@ -137,11 +135,10 @@ class MqttUpstream:
             self._reader = reader
             self._begin()
             while not self._stopping.is_set():
-                self._ready = False
+                trouble = "disconnected"
                 try:
-                    self._session()
-                    trouble = "disconnected"
-                except (OSError, ValueError, WeldgateError) as error:
+                    self._hold()
+                except (OSError, ValueError, WeldgateError, sqlite3.Error) as error:
                     trouble = str(error)
                 if self._stopping.is_set():
                     break
@@ -165,55 +162,21 @@ class MqttUpstream:
         self._storing = None
         self._fresh.clear()
 
-    def _session(self) -> None:
+    def _hold(self) -> None:
         """Hold one connection until it ends."""
-        client = paho.Client(
-            CallbackAPIVersion.VERSION2, self._client_id, clean_session=True, protocol=MQTTProtocolVersion.MQTTv311
-        )
-        client.connect_timeout = _CONNECT_S
-        client.on_connect = self._connected
-        client.on_subscribe = self._subscribed
-        client.on_message = self._message
-        if self._settings.username:
-            client.username_pw_set(self._settings.username, self._password)
-        if self._settings.tls_ca_file:
-            client.tls_set(ca_certs=self._settings.tls_ca_file, tls_version=ssl.PROTOCOL_TLS_CLIENT)
-        self._refused = ""
-        try:
-            client.connect(self._settings.host, self._settings.port, _KEEPALIVE_S)
-            while not self._stopping.is_set() and client.socket() is not None:
-                self._turn(client)
-        finally:
-            if client.is_connected():
-                client.disconnect()
-            sock = client.socket()
-            if sock is not None:
-                sock.close()
-        if self._refused:
-            raise OSError(self._refused)
-
-    def _turn(self, client: paho.Client) -> None:
-        """Wait for something to do, and do it."""
-        sock: Any = client.socket()
-        poll = select.poll()  # select() ends at descriptor 1,023; chips may have those
-        poll.register(self._wake_out, select.POLLIN)
-        poll.register(sock, select.POLLIN | (select.POLLOUT if client.want_write() else 0))
-        pending = getattr(sock, "pending", None)
-        ready = dict(poll.poll(0 if pending is not None and pending() else self._wait_ms()))
-        if self._wake_out.fileno() in ready:
-            with contextlib.suppress(BlockingIOError):
-                self._wake_out.recv(4_096)
-        code = MQTTErrorCode.MQTT_ERR_SUCCESS
-        if sock.fileno() in ready or (pending is not None and pending()):
-            code = client.loop_read()
-        if code == MQTTErrorCode.MQTT_ERR_SUCCESS and client.want_write():
-            code = client.loop_write()
-        if code == MQTTErrorCode.MQTT_ERR_SUCCESS:
-            code = client.loop_misc()
-        if code != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            raise OSError(paho.error_string(code))
-        if self._ready:
-            self._work(client)
+        topics = [self._topic + "receipt", self._topic + "order"]
+        with BrokerSession(self._settings, self._client_id, self._password, topics, self._wake_out) as session:
+            self._ready = False
+            while not self._stopping.is_set():
+                for topic, payload in session.turn(self._wait_ms()):
+                    self._take(topic, payload)
+                if session.ready and not self._ready:
+                    self._ready = True
+                    self._cursor.restart(time.monotonic())
+                    host, through = self._settings.host, self._cursor.through
+                    _log.info("upstream_connected", upstream=self.name, host=host, through=through)
+                if self._ready:
+                    self._work(session)
 
     def _wait_ms(self) -> int:
         """Return how long the thread may sleep: until a pack is due, or a while."""
@@ -222,7 +185,7 @@ class MqttUpstream:
             return min(_POLL_MS, max(1, int(due_s * 1000) + 1))
         return _POLL_MS
 
-    def _work(self, client: paho.Client) -> None:
+    def _work(self, session: BrokerSession) -> None:
         """Send what may be sent."""
         now_s = time.monotonic()
         if self._renewing is not None:
@@ -235,7 +198,7 @@ class MqttUpstream:
         if cursor.timed_out(now_s):
             _log.warning("receipts_overdue", upstream=self.name, through=cursor.through, probing=cursor.probing)
         while self._results:
-            client.publish(self._topic + "result", self._results.popleft(), qos=0)
+            session.publish(self._topic + "result", self._results.popleft())
         if self._storing is not None and self._storing[0].done():
             future, packs = self._storing
             self._storing = None
@@ -244,12 +207,12 @@ class MqttUpstream:
                 return
             self._fresh += packs
             cursor.built = packs[-1].number
-        self._publish_due(client, now_s)
+        self._publish_due(session, now_s)
         self._build(now_s)
         self._save_cursor(now_s)
         self._tell(True, "receipts overdue" if cursor.probing else "")
 
-    def _publish_due(self, client: paho.Client, now_s: float) -> None:
+    def _publish_due(self, session: BrokerSession, now_s: float) -> None:
         """Publish packs from ``sent`` + 1, as far as the window goes and boundaries are stored."""
         cursor = self._cursor
         while cursor.sent < cursor.built and cursor.may_send(self._settings.window_packs):
@@ -263,7 +226,7 @@ class MqttUpstream:
             if built is None or len(built.data) > PACK_MAX:
                 self._renew(f"pack {number} can't be rebuilt")
                 return
-            client.publish(self._topic + "pack", built.data, qos=0)
+            session.publish(self._topic + "pack", built.data)
             cursor.published(number, now_s)
 
     def _build(self, now_s: float) -> None:
@@ -307,27 +270,13 @@ class MqttUpstream:
         self._renewing = self._writer.submit(lambda connection: renew_store(connection, old))
         self._renewing.add_done_callback(lambda _done: self._wake())
 
-    def _connected(self, client: paho.Client, _data: Any, _flags: Any, code: ReasonCode, _properties: Any) -> None:
-        if code.is_failure:
-            self._refused = f"broker refuses: {code}"
-            return
-        client.subscribe([(self._topic + "receipt", 0), (self._topic + "order", 0)])
-
-    def _subscribed(self, client: paho.Client, _data: Any, _mid: int, codes: list[Any], _properties: Any) -> None:
-        if any(code.is_failure for code in codes):
-            self._refused = f"broker denies a subscription below {self._topic}"
-            client.disconnect()
-            return
-        self._ready = True
-        self._cursor.restart(time.monotonic())
-        _log.info("upstream_connected", upstream=self.name, host=self._settings.host, through=self._cursor.through)
-
-    def _message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
-        if message.topic == self._topic + "order":
-            self._on_order(self.name, bytes(message.payload))
+    def _take(self, topic: str, payload: bytes) -> None:
+        """Take what came: an order, or a receipt."""
+        if topic == self._topic + "order":
+            self._on_order(self.name, payload)
             return
         try:
-            receipt = decode_receipt(bytes(message.payload), self._key)
+            receipt = decode_receipt(payload, self._key)
         except WeldgateError as error:
             _log.warning("receipt_refused", upstream=self.name, code=error.code, reason=error.message)
             return
