@@ -20,6 +20,7 @@ KEY_ID_BYTES = const(8)
 SIGNATURE_BYTES = const(64)
 _HEADER_ALG = const(1)  # RFC 9052 Table 3
 _HEADER_KID = const(4)
+_PROTECTED_MAX = const(21)  # with an algorithm of nine bytes
 
 
 class Sign1:
@@ -36,25 +37,55 @@ class Sign1:
         return "Sign1(kid=%s, payload of %d bytes)" % (self.kid.hex(), len(self.payload))
 
 
+def _byte_string(data: bytes, at: int) -> "tuple[bytes, int]":
+    """Read a byte string (RFC 8949 §3.1) at an offset; return it and the offset after it."""
+    size = data[at] - 0x40 if at < len(data) else -1
+    if size == 24:  # one byte of length follows
+        width = 1
+    elif size == 25:
+        width = 2
+    elif 0 <= size < 24:
+        width = 0
+    else:
+        raise CoseError(COSE_MALFORMED, "no byte string of at most 65535 bytes at offset %d" % at)
+    begin = at + 1 + width
+    if width:
+        size = int.from_bytes(data[at + 1 : begin], "big")
+        if size < (24 if width == 1 else 256):
+            raise CoseError(COSE_MALFORMED, "length at offset %d is not in its shortest form" % at)
+    if begin + size > len(data):
+        raise CoseError(COSE_MALFORMED, "byte string at offset %d is cut off" % at)
+    return bytes(data[begin : begin + size]), begin + size
+
+
 def parse_sign1(data: bytes) -> Sign1:
     """Take an envelope apart. The caller has bounded its length.
+
+    Reads the one shape there is and nothing else, so that a stranger's bytes cost little: the general decoder would
+    build whatever a thousand bytes can hold, in one slice.
 
     Raises:
         CoseError: COSE_MALFORMED, no deterministic CBOR array of the four parts; COSE_HEADERS, any other header.
     """
-    try:
-        parts = cbor.decode(data)
-    except CborError as e:
-        raise CoseError(COSE_MALFORMED, "envelope: " + e.message)
-    if not isinstance(parts, list) or len(parts) != 4:
+    if bytes(data[:1]) != b"\x84":
         raise CoseError(COSE_MALFORMED, "envelope is not an array of 4")
-    protected, unprotected, payload, signature = parts
-    if not isinstance(protected, bytes) or not isinstance(payload, bytes) or not isinstance(signature, bytes):
-        raise CoseError(COSE_MALFORMED, "envelope parts are not byte strings")
+    protected, at = _byte_string(data, 1)
+    if bytes(data[at : at + 1]) != b"\xa0":
+        raise CoseError(COSE_HEADERS, "unprotected header is not an empty map")
+    payload, at = _byte_string(data, at + 1)
+    signature, at = _byte_string(data, at)
+    if at != len(data):
+        raise CoseError(COSE_MALFORMED, "%d bytes after the envelope" % (len(data) - at))
     if len(signature) != SIGNATURE_BYTES:
         raise CoseError(COSE_MALFORMED, "signature of %d bytes, only 64" % len(signature))
-    if unprotected != {}:
-        raise CoseError(COSE_HEADERS, "unprotected header is not an empty map")
+    alg, kid = _parse_headers(protected)
+    return Sign1(protected, alg, kid, payload, signature)
+
+
+def _parse_headers(protected: bytes) -> "tuple[int, bytes]":
+    """Read the protected header, exactly {1: algorithm, 4: key id}."""
+    if len(protected) > _PROTECTED_MAX:
+        raise CoseError(COSE_HEADERS, "protected header of %d bytes, at most %d" % (len(protected), _PROTECTED_MAX))
     try:
         headers = cbor.decode(protected)
     except CborError as e:
@@ -65,7 +96,7 @@ def parse_sign1(data: bytes) -> Sign1:
     kid = headers.get(_HEADER_KID)
     if type(alg) is not int or not isinstance(kid, bytes) or len(kid) != KEY_ID_BYTES:
         raise CoseError(COSE_HEADERS, "protected header is not {1: integer, 4: 8 bytes}")
-    return Sign1(protected, alg, kid, payload, signature)
+    return alg, kid
 
 
 def to_be_signed(sign1: Sign1, kind: bytes) -> bytes:
