@@ -62,6 +62,7 @@ class Tokens:
     def drop(self) -> None:
         """Drop the token being verified: what it is judged by has changed. It may be shown again."""
         if self._steps is not None:
+            self._steps.close()  # it holds a table of p256 that the next one wants
             self._steps = None
             self._core.refuse(reasons.GATE_BUSY, self._via)
 
