@@ -69,6 +69,7 @@ class FactLog:
 
     Attributes:
         blank: nothing was ever written here. damaged: a confirmed fact can't be read.
+        unsure: the other area holds what does not count: an erase or a rewrite that was cut, or a header that rotted.
         torn: the tail is not to be written behind; a rewrite cures it.
         end: where the next entry goes, in bytes from the area's start. live_bytes: what a rewrite would keep.
         count: live facts. spare: whether the other area is ready (SPARE_CLEAN).
@@ -91,7 +92,7 @@ class FactLog:
         self._generation = 0
         self._erases = [0, 0]
         self._erased = 0  # sectors of the spare area erased so far
-        self.blank = self.damaged = self.torn = False
+        self.blank = self.damaged = self.torn = self.unsure = False
         self.spare = SPARE_DIRTY
         self.end = self.area_bytes
         self.live_bytes = 0
@@ -107,7 +108,7 @@ class FactLog:
         """
         self._area = -1
         self._generation = self.count = self.live_bytes = self._erased = 0
-        self.damaged = self.torn = False
+        self.damaged = self.torn = self.unsure = False
         self.blank = True
         for area in (0, 1):
             generation = self._examine(area)
@@ -126,8 +127,10 @@ class FactLog:
         self.blank = False
         spare = self._start(1 - self._area)
         self.spare = SPARE_DIRTY
-        if self._examine(1 - self._area) < 0 and self._io.blank(spare + _HEADER, self.area_bytes - _HEADER):
+        older = self._examine(1 - self._area)
+        if older < 0 and self._io.blank(spare + _HEADER, self.area_bytes - _HEADER):
             self.spare = SPARE_CLEAN
+        self.unsure = older <= 0 and self.spare != SPARE_CLEAN
         self._scan()
 
     def _examine(self, area: int) -> int:
@@ -415,7 +418,7 @@ class FactLog:
         self.count = count
         self.end = offset
         self.live_bytes = offset - _HEADER
-        self.torn = self.damaged = self.blank = False
+        self.torn = self.damaged = self.blank = self.unsure = False
 
     def _flush(self, area: int, offset: int, filled: int) -> int:
         if filled:

@@ -2,7 +2,7 @@
 
 Kinds up to `SESSION`, and `PRUNED`, are kept twice, in a main log and in a guard log: used ids, latch, lock, open
 session. The order of writing makes the main log right whenever it is whole: what is put goes to main first, what is
-removed leaves main last. Where main is torn or damaged, both count together: what either still says, holds. Where
+removed leaves main last. Where main is torn, damaged or unsure, both count: what either still says, holds. Where
 both are damaged, nobody can say what was latched: `readable` is False, across reboots, until the driver has latched
 anew and calls `settle`. So unreadable means latched and locked, and a single rotten sector means nothing.
 
@@ -69,7 +69,7 @@ class Log:
         half = 2 * _AREA_SECTORS
         self._main = FactLog(flash, first_sector, _AREA_SECTORS, POWERED)
         self._guard = FactLog(flash, first_sector + half, _AREA_SECTORS, POWERED)
-        self._together = False  # main is torn or damaged: both copies count
+        self._together = False  # main is not surely whole: both copies count
         self._stale = False  # the guard does not say what main says
         self._doubt = False  # both were damaged
         self.failed = False
@@ -85,8 +85,7 @@ class Log:
         try:
             main.mount()
             guard.mount()
-            whole = not (main.torn or main.damaged or main.blank)
-            self._together = not whole
+            self._together = main.torn or main.damaged or main.blank or main.unsure
             self._doubt = main.damaged and (guard.damaged or guard.blank)
             self._stale = guard.torn or guard.damaged or self._digest(main) != self._digest(guard)
             self._doubt = self._doubt or self.get(DAMAGE) is not None

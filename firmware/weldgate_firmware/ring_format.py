@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 DIRTY = const(0)  # to be erased before use
 CLEAN = const(1)  # erased and marked
 LIVE = const(2)  # holds records of this epoch
-RETIRED = const(3)  # did not take an erase, or can't be read: left alone until the next boot
+RETIRED = const(3)  # did not take an erase: tried again when nothing else is left
+UNREADABLE = const(4)  # the driver could not read it: left alone until the next boot
 
 SECTOR_HEADER = const(32)
 RECORD_HEADER = const(8)
@@ -91,13 +92,13 @@ class RingSectors:
         """Read a sector's header.
 
         Returns:
-            CLEAN, LIVE, DIRTY, or RETIRED when it could not be read.
+            CLEAN, LIVE, DIRTY or UNREADABLE.
         """
         head = self._head
         try:
             self.io.flash.read(self.start(index), head)
         except OSError:
-            return RETIRED
+            return UNREADABLE
         magic, self.erases, mark_crc = struct.unpack_from(">4sII", head, 0)
         marked = magic == _MAGIC and mark_crc == crc32(memoryview(head)[:8])
         if not marked:

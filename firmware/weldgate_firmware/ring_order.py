@@ -7,10 +7,10 @@ Nothing here knows priorities or what the collector has; the spool decides, this
 
 from array import array
 
-from weldgate_firmware.ring_format import CLEAN, DIRTY, LIVE, RAW_MIN, RETIRED, SECTOR_HEADER, RingSectors
+from weldgate_firmware.ring_format import CLEAN, DIRTY, LIVE, RAW_MIN, RETIRED, SECTOR_HEADER, UNREADABLE, RingSectors
 from weldgate_protocol._compat import const
 
-_ERASE_TRIES = const(2)  # a sector that twice did not take an erase is left alone until the next boot
+_ERASE_TRIES = const(2)  # a sector that twice did not take an erase is retired
 
 
 class RingOrder:
@@ -20,7 +20,7 @@ class RingOrder:
         sectors: reads and writes them.
         epoch: 4 bytes; zero before `mount` or `renew`.
         head: the newest sector, -1 when none is open. write_at: where its next record goes.
-        clean, usable: how many sectors are ready, and how many are not retired.
+        clean, usable: how many sectors are ready, and how many take part at all.
         failures: flash operations that failed since boot.
     """
 
@@ -84,12 +84,11 @@ class RingOrder:
             self.first[index] = sectors.seq
 
     def _sort_out(self) -> None:
-        """Make a revived sector right behind the head the new head; drop what does not descend from it."""
-        while True:
-            behind = (self.head + 1) % self.count
-            if self.state[behind] != LIVE or self.first[behind] <= self.first[self.head]:
-                break
+        """Make a revived sector that is newer than the head the new head; drop what does not descend from it."""
+        behind = self.oldest()
+        while behind != self.head and self.first[behind] > self.first[self.head]:
             self.head = behind
+            behind = self.oldest()
         bound = self.first[self.head]
         for step in range(1, self.count):
             index = (self.head - step) % self.count
@@ -201,7 +200,7 @@ class RingOrder:
         return -1
 
     def next_used(self) -> int:
-        """Give the sector to be erased next: the first in turn that is neither clean nor retired; -1 for none."""
+        """Give the sector to be erased next: the first in turn that is dirty or holds records; -1 for none."""
         for step in range(1, self.count + 1):
             index = self.turn(step)
             if index != self.head and (self.state[index] == LIVE or self.state[index] == DIRTY):
@@ -248,7 +247,7 @@ class RingOrder:
         """Take a sector out of the ring and erase it; blocks up to 400 ms, or twice that when it fails.
 
         Returns:
-            False when it did not take: it is retired until the next boot.
+            False when it did not take: it is retired.
         """
         if self.state[index] == LIVE:
             try:
@@ -268,6 +267,13 @@ class RingOrder:
         self.recount()
         return self.state[index] == CLEAN
 
+    def pardon(self) -> None:
+        """Let retired sectors be erased again: flash may have recovered."""
+        for index in range(self.count):
+            if self.state[index] == RETIRED:
+                self.state[index] = DIRTY
+        self.recount()
+
     def recount(self) -> None:
         """Count clean and usable sectors anew, after a state changed."""
         self.clean = 0
@@ -275,7 +281,7 @@ class RingOrder:
         for state in self.state:
             if state == CLEAN:
                 self.clean += 1
-            elif state == RETIRED:
+            elif state in (RETIRED, UNREADABLE):
                 self.usable -= 1
 
     def fits_ring(self, raw_bytes: int) -> bool:

@@ -37,18 +37,19 @@ class RingReader:
         Returns:
             Its length; 0 when it is not held, not readable, or longer than `buf`.
         """
+        if seq == self._seq:
+            n = self._load(seq, buf)
+            if n > 0:
+                return n
+        return self._load(seq, buf) if self.next_held(seq) == seq else 0
+
+    def _load(self, seq: int, buf: "bytearray | memoryview") -> int:
+        """Copy the frame at the remembered place, if it is the one, and remember the place behind it."""
         sectors = self._sectors
-        n = sectors.probe(self._index, self._offset) if seq == self._seq else 0
-        if n <= 0 or sectors.seq != seq:
-            if self.next_held(seq) != seq:
-                return 0
-            n = sectors.probe(self._index, self._offset)
-        if (
-            n > len(buf)
-            or not sectors.load(self._index, self._offset, n, buf)
-            or bytes(buf[10:14]) != self._order.epoch
-        ):
-            self._seq = 0
+        n = sectors.probe(self._index, self._offset)
+        if n <= 0 or n > len(buf) or sectors.seq != seq:
+            return 0
+        if not sectors.load(self._index, self._offset, n, buf) or bytes(buf[10:14]) != self._order.epoch:
             return 0
         self._offset += 8 + n
         self._seq = seq + 1
@@ -57,14 +58,26 @@ class RingReader:
     def next_held(self, seq: int) -> int:
         """Give the smallest number held that is `seq` or more, 0 when there is none."""
         order = self._order
-        begin = 0
+        begin = earlier = 0
         for step in range(1, order.count + 1):
             index = order.turn(step)
             if order.state[index] == LIVE and (begin == 0 or order.first[index] <= seq):
                 begin = step
+                if earlier == 0 or order.first[index] < seq:
+                    earlier = step
         self._seq = 0
         if begin == 0:
             return 0
+        held = self._search(begin, seq)
+        if held != seq and earlier != begin:
+            # A record whose sector failed was begun again, with the same bytes, in the next one. Where power went
+            # away in between, the first try may be the one that took.
+            held = self._search(earlier, seq)
+        return held
+
+    def _search(self, begin: int, seq: int) -> int:
+        """Find the first record numbered `seq` or more in the sectors from the turn `begin` on."""
+        order = self._order
         for step in range(begin, order.count + 1):
             index = order.turn(step)
             if order.state[index] == LIVE and self._sectors.seek(index, SECTOR_HEADER, seq, order.epoch):

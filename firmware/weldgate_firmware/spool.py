@@ -254,16 +254,22 @@ class Spool:
 
     def _advance(self, priority: int, may_erase: bool) -> bool:
         """Open the next clean sector, making one where that is allowed; False when there is none."""
-        for _ in range(_TRIES):
+        tries = _TRIES
+        while tries > 0:
             index = self._ring.next_clean()
             if index < 0:
-                if not may_erase or not self._erase_next(priority == RECORD):
+                if not may_erase:
                     return False
+                if not self._erase_next(priority == RECORD):
+                    if not self.failed:
+                        return False
+                    tries -= 1
             elif self._ring.open(index, self.next_seq):
                 self._recount()
                 return True
             else:
                 self.failed = True
+                tries -= 1
         return False
 
     # -- erasing, with the relay open only -------------------------------------
@@ -275,15 +281,17 @@ class Spool:
             may_erase: the relay is open; this call may block for 400 ms, twice that when the sector fails.
 
         Returns:
-            True when it did something: call again.
+            True when it did something: call again. False when there is nothing to do, or flash failed: call later.
         """
         if not may_erase:
             return False
         if self.failed:
-            # A clean sector is erased once more: the proof that flash works again.
+            # A clean sector is erased once more, or retired ones are: the proof that flash works again.
             index = self._ring.next_clean()
             if index >= 0:
                 self._ring.state[index] = DIRTY
+            else:
+                self._ring.pardon()
             return self._erase_next(False)
         return self._ring.clean < self.goal and self._erase_next(False)
 
@@ -294,7 +302,7 @@ class Spool:
             drop: give up even those records, and note them for `take_lost`.
 
         Returns:
-            True when a sector was worked on.
+            True when there is one more clean sector.
         """
         index = self._ring.next_used()
         if index < 0:
@@ -307,11 +315,10 @@ class Spool:
                 first = max(self._ring.first[index], self.acked + 1)
                 self.dropped += last - first + 1
                 self._note_lost(first, last, CAUSE_OVERWRITTEN)
-        if self._ring.erase(index):
-            self.failed = False
+        self.failed = not self._ring.erase(index)
         self._reader.forget()
         self._recount()
-        return True
+        return not self.failed
 
     # -- reading -------------------------------------------------------------
 

@@ -279,6 +279,18 @@ class TestTwoCopies(unittest.TestCase):
             again = boot(flash)
             self.assertEqual(again.get(LATCH, ID), b"\0\x96")
 
+    def test_rotten_header_does_not_bring_back_an_older_area(self):
+        """When the newest area's header rots before the old one was erased, what was latched since still holds."""
+        flash, log = fresh()
+        while not log._main.worn():
+            log.put(ACKED, number(log._main.end) * 2)
+        log.service(True)
+        log.put(LATCH, b"\0\x96", ID)
+        flash.rot(log._main._start(log._main._area) + 13, 0x04)
+
+        for boot in (mounted, booted, booted):
+            self.assertEqual(boot(flash).get(LATCH, ID), b"\0\x96")
+
 
 class TestPowerCut(unittest.TestCase):
     """A cut at any step leaves the old facts or the new ones."""

@@ -37,13 +37,13 @@ class TestStorage(unittest.TestCase):
     """Slots, log and ring on one flash."""
 
     def test_layout_is_that_of_the_file(self):
-        """The default partition has 78 sectors: 6 of slots, 8 of log, 64 of ring."""
-        self.assertEqual((storage_module.LOG_FIRST, RING_FIRST, storage_module.PARTITION_SECTORS), (6, 14, 78))
+        """The default partition has 80 sectors: 8 of slots, 8 of log, 64 of ring."""
+        self.assertEqual((storage_module.LOG_FIRST, RING_FIRST, storage_module.PARTITION_SECTORS), (8, 16, 80))
 
     def test_small_partition_is_refused(self):
         """A partition without room for a ring of four sectors is refused."""
         with self.assertRaises(StorageError) as caught:
-            Storage(VirtualFlash(17, 512), random)
+            Storage(VirtualFlash(RING_FIRST + 3, 512), random)
         self.assertEqual(caught.exception.code, reasons.STORAGE_TOO_LONG)
 
     def test_parts_do_not_touch_each_other(self):
