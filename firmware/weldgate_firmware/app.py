@@ -80,6 +80,7 @@ class App:
             self.link = Link(conversation, self.driver, board.random, identity.host, identity.port)
         self.console = Console(board.console_write, Service(self).commands())
         self.scanner_overlong = 0
+        self.trouble = ""  # what the last part that failed died of, for the technician
         self._scanned = LineBuffer(SCAN_MAX)
         self._serial = bytearray(64)
         self._samples = array("H", bytes(2 * SAMPLES_MAX))
@@ -128,6 +129,7 @@ class App:
             self.board.relay(False)
             for task in tasks:
                 task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _guarded(self, part: "Callable[[], Coroutine[Any, Any, None]]") -> None:
         """Run a part for ever; when it fails the relay opens first, and then it begins again."""
@@ -136,6 +138,7 @@ class App:
                 await part()
             except Exception as error:
                 self.board.relay(False)
+                self.trouble = "%s: %s" % (type(error).__name__, error)
                 self.driver.core.fail(error.code if isinstance(error, WeldgateError) else 0, type(error).__name__)
             await asyncio.sleep(RESTART_MS / 1000)
 

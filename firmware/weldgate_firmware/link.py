@@ -7,6 +7,7 @@ section 4), so a name is looked up only while it is open: the address found last
 """
 
 import asyncio
+import socket
 
 from weldgate_firmware.clock import ticks_diff
 from weldgate_firmware.core import VIA_DOWNLINK
@@ -84,6 +85,7 @@ class Link:
         self._wake = asyncio.Event()
         self._task: Any = None
         self._over = False
+        self._dropped = False  # cancelled by `tick`, not by whoever runs the app
         self._changed = False
         self._cursor = 1  # next durable sequence number to send
         self._resume_at = 0  # past a hole that the ring can't fill: the next hello's oldest
@@ -122,6 +124,8 @@ class Link:
             if self._address or not self._driver.closed:
                 welcomed = await self._try_once()
             self.failures = 0 if welcomed else self.failures + 1
+            if self.failures and not self._driver.closed and not _is_address(self._host):
+                self._address = ""  # the name may lead elsewhere by now
             roll = self._random(2)
             wait_ms = backoff_ms(self.failures, roll[0] << 8 | roll[1])
             await asyncio.sleep(max(wait_ms / 1000, self._conversation.retry_s))
@@ -133,15 +137,17 @@ class Link:
     async def _try_once(self) -> bool:
         """Serve one connection to its end; tell whether the collector accepted it."""
         before = self.connections
-        self._over = False
+        self._over = self._dropped = False
         self._heard_ms = self._beat_ms = self._clock.ticks_ms()
         self._task = asyncio.create_task(self._serve())
         try:
             await self._task
         except asyncio.CancelledError:
-            if not self._over:
+            if not self._dropped:  # the app itself is ending, and this connection with it
+                self._over = True
                 self._task.cancel()
-                raise  # the app itself is ending
+                await asyncio.gather(self._task, return_exceptions=True)
+                raise
         except OSError as error:
             self.error = error.errno or reasons.WIRE_HELLO_TIMEOUT
         finally:
@@ -151,14 +157,9 @@ class Link:
         return self.connections > before
 
     async def _serve(self) -> None:
-        reader, writer = await asyncio.wait_for(
-            asyncio.open_connection(self._address or self._host, self._port), CONNECT_S
-        )
+        reader, writer = await asyncio.wait_for(asyncio.open_connection(self._resolved(), self._port), CONNECT_S)
         reading: Any = None
         try:
-            peer = writer.get_extra_info("peername")
-            if isinstance(peer, tuple):
-                self._address = peer[0]
             writer.write(self._hello())
             await writer.drain()
             reading = asyncio.create_task(self._read(reader))
@@ -171,8 +172,16 @@ class Link:
             self._over = True
             if reading is not None:
                 reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
             writer.close()
             await writer.wait_closed()
+
+    def _resolved(self) -> str:
+        """Return the collector's address; looking a name up blocks, which `run` allows only with the relay open."""
+        if not self._address:
+            found = socket.getaddrinfo(self._host, self._port)[0][-1]
+            self._address = str(found[0])
+        return self._address
 
     def _hello(self) -> bytes:
         spool = self._spool
@@ -304,6 +313,6 @@ class Link:
         return True
 
     def _drop(self) -> None:
-        self._over = True
+        self._over = self._dropped = True
         if self._task is not None:
             self._task.cancel()

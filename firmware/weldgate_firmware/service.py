@@ -133,6 +133,7 @@ class Service:
         return [
             ("failures", core.failures),
             ("last_error", core.last_error),
+            ("trouble", app.trouble),
             ("gate_unknown", core.gate.unknown),
             ("spool_failures", core.storage.spool.failures),
             ("log_failures", core.facts.log.failures),
