@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 VIA_SCANNER = const(1)  # how a token came (messages, session-start key 5)
 VIA_CONSOLE = const(2)
 VIA_DOWNLINK = const(3)
+VIA_BUTTON = const(4)  # in a refusal only: the button was pressed and there was no token
 ACT_SCANNER = const(1)  # what the chip itself sensed (session-start key 4)
 ACT_BUTTON = const(2)
 

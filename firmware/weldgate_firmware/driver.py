@@ -13,7 +13,7 @@ from weldgate_firmware import gate as gates
 from weldgate_firmware import startup
 from weldgate_firmware.acts import Button
 from weldgate_firmware.chores import Chores
-from weldgate_firmware.core import ACT_BUTTON, VIA_CONSOLE, VIA_DOWNLINK, VIA_SCANNER, Core
+from weldgate_firmware.core import ACT_BUTTON, VIA_BUTTON, VIA_CONSOLE, VIA_DOWNLINK, VIA_SCANNER, Core
 from weldgate_firmware.holds import MODE_NOW
 from weldgate_firmware.limits import Limits
 from weldgate_firmware.orders import Orders
@@ -192,6 +192,8 @@ class Driver:
         state = core.gate.state
         if state == gates.ARMED or state == gates.SUSPENDED:
             self._tokens.act(ACT_BUTTON, core.armed_via or VIA_SCANNER)
+        elif state == gates.IDLE:
+            core.refuse(reasons.GATE_NO_SESSION, VIA_BUTTON)
         elif state == gates.LATCHED:
             core.tell(reasons.GATE_LATCHED)
         elif state == gates.LOCKED:

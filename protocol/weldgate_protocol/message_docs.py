@@ -240,7 +240,7 @@ ENUMS: dict[str, dict[int, str]] = {
         8: "LATCHED",
     },
     "act": {1: "own scanner", 2: "button"},
-    "via": {1: "own scanner", 2: "console", 3: "downlink"},
+    "via": {1: "own scanner", 2: "console", 3: "downlink", 4: "the button, without a token"},
     "purpose": {1: "start", 2: "maintenance", 5: "emergency"},
     "source": {1: "arc current", 2: "scaled primary"},
     "state": {1: "raised", 2: "cleared"},
