@@ -239,8 +239,15 @@ class TestS2(unittest.TestCase):
 
         self.assertEqual(self.world.driver.state, gate.IDLE)
         self.assertEqual(self.world.outputs.closings, 0)
-        self.assertEqual(self.world.refusals(), [reasons.TOKEN_SIGNATURE])
+        self.assertEqual(self.world.refusals(), [reasons.TOKEN_SIGNATURE, reasons.GATE_NO_SESSION])
         self.assertIn(reasons.TOKEN_SIGNATURE, self.world.outputs.shown)
+
+    def test_s2_press_without_a_token_is_refused(self):
+        """A press with no token waiting closes nothing; it is recorded and shown as what it is."""
+        self.world.press()
+
+        self.assertEqual(self.world.outputs.closings, 0)
+        self.assertEqual(self.world.refusals(), [reasons.GATE_NO_SESSION])
 
     def test_s2_used_token_never_starts_again(self):
         """A token is used up by its session, across power cuts too."""
