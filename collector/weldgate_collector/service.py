@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import structlog
 
 from weldgate_protocol import messages, reasons
@@ -98,8 +99,10 @@ class Service:
         self.chips = Chips(config.chips_file)
         self._open_store()
         self.writer.start()
-        for settings in config.upstream:
-            password = read_password(config, settings.password_file)
+        for section in config.upstream:
+            password = read_password(config, section.password_file)
+            authority = str(config.path(section.tls_ca_file)) if section.tls_ca_file else ""
+            settings = msgspec.structs.replace(section, tls_ca_file=authority)
             upstream = MqttUpstream(
                 settings, config.collector.name, self._key, password, self.writer, self._open_reader, self._order_came
             )

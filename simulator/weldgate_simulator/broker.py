@@ -25,7 +25,7 @@ _STOP_S = 10.0
 _RETRY_S = 0.02
 # MQTT 3.1.1 §3.1: CONNECT, protocol "MQTT" level 4, clean session, keepalive 10 s, client id "ready"
 _CONNECT = bytes.fromhex("1011 0004 4d515454 04 02 000a 0005 7265616479")
-_CONNACK = bytes.fromhex("2002 0000")
+_CONNACK = b"\x20"  # §3.2
 
 
 class BrokerError(LocalError):
@@ -40,6 +40,7 @@ class Broker:
     """
 
     host = "127.0.0.1"
+    secure = False  # TLS: then it is ready as soon as it listens
 
     def __init__(self, folder: Path, port: int = 0) -> None:
         """Prepare a broker.
@@ -109,11 +110,14 @@ class Broker:
         raise NotImplementedError
 
     def _answers(self) -> bool:
+        """Tell whether a CONNECT is answered, be it by a refusal: users are the clients' affair."""
         try:
             with socket.create_connection((self.host, self.port), 1.0) as sock:
+                if self.secure:
+                    return True
                 sock.settimeout(2.0)
                 sock.sendall(_CONNECT)
-                return sock.recv(4) == _CONNACK
+                return sock.recv(4)[:1] == _CONNACK
         except OSError:
             return False
 
@@ -121,16 +125,30 @@ class Broker:
 class NatsBroker(Broker):
     """``nats-server`` with MQTT; JetStream, which MQTT needs there, keeps its files in the broker's folder."""
 
-    def __init__(self, folder: Path, port: int = 0, users: dict[str, tuple[str, str]] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        port: int = 0,
+        users: dict[str, tuple[str, str]] | None = None,
+        tls: tuple[Path, Path] | None = None,
+    ) -> None:
         """Prepare a broker.
 
         Args:
             folder: its own.
             port: MQTT's, 0 takes a free one.
             users: user → (password, topic prefix it may use, such as ``weldgate/1/site``); None = everybody may all.
+            tls: certificate and key file; None = plain.
         """
         super().__init__(folder, port)
         self._users = users or {}
+        self._tls = tls
+        self.secure = tls is not None
+
+    def _tls_block(self) -> str:
+        if self._tls is None:
+            return ""
+        return f', tls {{ cert_file: "{self._tls[0]}", key_file: "{self._tls[1]}" }}'
 
     @staticmethod
     def find() -> str | None:
@@ -145,7 +163,7 @@ class NatsBroker(Broker):
         lines = [
             "server_name: weldgate",
             f'listen: "{self.host}:-1"',
-            f'mqtt {{ listen: "{self.host}:{self.port}" }}',
+            f'mqtt {{ listen: "{self.host}:{self.port}" {self._tls_block()} }}',
             # Nothing is kept in the broker: sessions are clean, packs go at QoS 0. `always` is for others who use it.
             f'jetstream {{ store_dir: "{self.folder / "jetstream"}", sync_interval: always, max_file: 256MB }}',
         ]
