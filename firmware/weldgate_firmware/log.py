@@ -12,7 +12,8 @@ finds room: powered seconds cost one bit a minute (`facts`), the rest some 3 KB.
 
 from binascii import crc32
 
-from weldgate_firmware.facts import KEY_MAX, SPARE_CLEAN, VALUE_MAX, FactLog
+from weldgate_firmware.fact_reader import KEY_MAX, SPARE_CLEAN, VALUE_MAX
+from weldgate_firmware.facts import FactLog
 from weldgate_protocol._compat import const
 from weldgate_protocol.errors import StorageError
 from weldgate_protocol.reasons import (

@@ -58,6 +58,11 @@ class RingReader:
     def next_held(self, seq: int) -> int:
         """Give the smallest number held that is `seq` or more, 0 when there is none."""
         order = self._order
+        if seq == self._seq:
+            n = self._sectors.probe(self._index, self._offset)
+            if n > 0 and self._sectors.seq == seq and self._sectors.intact(self._index, self._offset, n, order.epoch):
+                self.type = self._sectors.type
+                return seq
         begin = earlier = 0
         for step in range(1, order.count + 1):
             index = order.turn(step)

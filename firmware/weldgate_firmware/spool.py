@@ -9,12 +9,11 @@ are erased only up to a goal of clean ones, so a collector that was restored fin
 
 Nothing here erases unless the caller says that the relay is open (`may_erase`). Priority is decided at admission;
 eviction happens only to admit a stop, an alarm or their like when nothing else is left, and is declared
-(`take_lost`). How it lies on flash: `ring_format`; the sectors' turn: `ring_order`; reading: `ring_reader`.
+(`take_lost`). How it lies on flash: `ring_format`; the sectors' turn: `ring_order`; what is held: `spool_held`.
 """
 
 from weldgate_firmware.ring_format import DIRTY, LIVE, RingSectors
-from weldgate_firmware.ring_order import RingOrder
-from weldgate_firmware.ring_reader import RingReader
+from weldgate_firmware.spool_held import CAUSE_OVERWRITTEN, SpoolHeld
 from weldgate_protocol._compat import const
 from weldgate_protocol.errors import StorageError
 from weldgate_protocol.messages import GAP
@@ -42,24 +41,17 @@ SLOW_PERMILLE = const(750)  # DESIGN §5: above it telemetry slows (the driver's
 QUIET_PERMILLE = const(850)  # above it telemetry and refusals get no number
 START_PERMILLE = const(950)  # above it no session starts
 
-CAUSE_OVERWRITTEN = const(2)  # gap causes, SPEC "gap"
-CAUSE_UNREADABLE = const(4)
-
 SECTORS_MIN = const(4)  # the newest, one clean, one to erase, one with records
 _TRIES = const(3)  # sectors tried for one record before giving up
 _ORDINARY_BYTES = const(200)  # room a record of ordinary size needs: what `admits` reckons with
 
 
-class Spool:
+class Spool(SpoolHeld):
     """Durable frames of one epoch, numbered without reuse.
 
     Attributes:
-        next_seq: the number the next record must bear.
-        highest: the highest number held or acknowledged, 0 when none.
-        acked: everything up to here is with the collector.
         formatted: mount found nothing of ours: a new epoch, to be opened by a gap and an alarm.
         skipped: numbers (first, last) that the next record, a gap, must declare; or None.
-        lost_cause: gap cause (2 or 4) of what `take_lost` gives.
         failed: flash did not take a record; cleared when it works again.
         dropped: unacknowledged records given up since boot.
         goal: clean sectors to be kept ready.
@@ -79,22 +71,14 @@ class Spool:
         """
         if sectors < SECTORS_MIN:
             raise StorageError(STORAGE_TOO_LONG, "a ring of %d sectors, at least %d" % (sectors, SECTORS_MIN))
-        self._ring = RingOrder(RingSectors(flash, first_sector, sectors))
-        self._reader = RingReader(self._ring)
+        super().__init__(RingSectors(flash, first_sector, sectors))
         self._random = random
         self.goal = max(2, sectors * 3 // 8)  # 24 of 64 sectors: some 1,000 records, a long session
         self._quiet_reserve = 1 + sectors // 16  # clean sectors kept from telemetry for sessions
-        self.next_seq = 1
-        self.highest = 0
-        self.acked = 0
         self.formatted = False
         self.failed = False
         self.dropped = 0
         self.skipped: "tuple[int, int] | None" = None
-        self.lost_cause = CAUSE_OVERWRITTEN
-        self._lost: "tuple[int, int] | None" = None
-        self._noted = 0  # losses up to this number were noted already
-        self._pending = 0
 
     def mount(self, acked: "tuple[bytes, int] | None" = None) -> None:
         """Find the ring's order, its newest record and whether its tail is whole; erases nothing.
@@ -107,7 +91,8 @@ class Spool:
             self.renew()
             return
         self.formatted = False
-        self._reset()
+        self._forget()
+        self.skipped = None
         self.highest, self.next_seq = self._ring.read_tail()
         if acked is not None and acked[0] == self._ring.epoch:
             self.acked = acked[1]
@@ -122,41 +107,12 @@ class Spool:
     def renew(self) -> None:
         """Begin a new epoch: nothing held, numbers from 1. Erases nothing; the first append makes it last."""
         self._ring.renew(self._random(4))
-        self._reset()
+        self._forget()
+        self.skipped = None
         self.formatted = True
         self._recount()
 
-    def _reset(self) -> None:
-        self.next_seq = 1
-        self.highest = self.acked = self._noted = 0
-        self.skipped = self._lost = None
-        self._reader.forget()
-
     # -- room ----------------------------------------------------------------
-
-    @property
-    def epoch(self) -> bytes:
-        """Four bytes, drawn when the ring held nothing readable."""
-        return self._ring.epoch
-
-    @property
-    def clean(self) -> int:
-        """How many sectors are erased and ready."""
-        return self._ring.clean
-
-    @property
-    def failures(self) -> int:
-        """How many flash operations failed since boot."""
-        return self._ring.failures
-
-    @property
-    def used_permille(self) -> int:
-        """How much of the ring is not yet acknowledged, 0..1000; whole sectors, the newest by its bytes."""
-        size = self._ring.sectors.size
-        used = self._pending * size
-        if self._ring.head >= 0 and self.highest > self.acked:
-            used += self._ring.write_at
-        return min(1000, 1000 * used // (max(self._ring.usable, 1) * size))
 
     def admits(self, priority: int) -> int:
         """Tell whether a record of ordinary size would get a number now.
@@ -319,103 +275,3 @@ class Spool:
         self._reader.forget()
         self._recount()
         return not self.failed
-
-    # -- reading -------------------------------------------------------------
-
-    def read(self, seq: int, buf: "bytearray | memoryview") -> int:
-        """Copy one raw frame into `buf`; cheap when it follows the one read before.
-
-        Args:
-            seq: its number.
-            buf: at least as long as the frame (1058 bytes hold any).
-
-        Returns:
-            The frame's length, or 0 when it is not held, not readable or does not fit.
-        """
-        return self._reader.read(seq, buf) if 1 <= seq <= self.highest else 0
-
-    def next_held(self, seq: int) -> int:
-        """Give the smallest number held that is `seq` or more, 0 when there is none."""
-        return self._reader.next_held(seq)
-
-    def hole_after(self, seq: int) -> bool:
-        """Tell whether the record after `seq` is missing although later ones exist, and the next is no gap.
-
-        A collector refuses to go on over such a hole; the link then connects anew, and `oldest` lets the collector
-        declare it. Happens after flash rot, or when records were overwritten while they waited to be sent.
-        """
-        if seq >= self.highest:
-            return False
-        held = self._reader.next_held(seq + 1)
-        return held != seq + 1 and not (held > 0 and self._reader.type == GAP)
-
-    @property
-    def oldest(self) -> int:
-        """The number from which a collector can go on: the oldest held, `highest` + 1 when none is.
-
-        Where the record right behind `acked` is missing, it is the first one behind that hole.
-        """
-        held = self._reader.next_held(self.acked + 1) if self.acked < self.highest else 0
-        if held == self.acked + 1 or self.acked == self.highest:
-            held = self._reader.next_held(1)
-        return held or self.highest + 1
-
-    # -- what the collector has ------------------------------------------------
-
-    def ack(self, through: int) -> None:
-        """Note that the collector has everything up to `through`; an older or repeated ack changes nothing.
-
-        Raises:
-            StorageError: STORAGE_SEQUENCE, beyond what was ever written; releases nothing.
-        """
-        if through > self.highest:
-            raise StorageError(STORAGE_SEQUENCE, "ack %d, the highest record is %d" % (through, self.highest))
-        if through > self.acked:
-            self.acked = through
-            self._recount()
-
-    def rewind(self, high_water: int) -> int:
-        """Take the collector's own word for what it has, which may have gone backward.
-
-        Records behind it that are held no more are noted for `take_lost`.
-
-        Args:
-            high_water: its highest number of this epoch.
-
-        Returns:
-            The number to send next: the first held behind it, 0 when there is none.
-
-        Raises:
-            StorageError: STORAGE_SEQUENCE, the collector has more than this flash ever wrote: the flash went back in
-                time, and only a new epoch (`renew`) keeps numbers from being used twice.
-        """
-        if high_water >= self.next_seq:
-            raise StorageError(STORAGE_SEQUENCE, "high-water %d, next record %d" % (high_water, self.next_seq))
-        self.acked = min(high_water, self.highest)
-        self._recount()
-        held = self._reader.next_held(self.acked + 1)
-        if self.hole_after(self.acked):
-            oldest = self._ring.oldest()
-            rotten = oldest >= 0 and self._ring.first[oldest] <= self.acked + 1
-            last = (held or self.highest + 1) - 1
-            self._note_lost(self.acked + 1, last, CAUSE_UNREADABLE if rotten else CAUSE_OVERWRITTEN)
-        return held
-
-    def take_lost(self) -> "tuple[int, int] | None":
-        """Give the numbers (first, last) lost since the last call, to be declared by a gap; cause in `lost_cause`."""
-        lost = self._lost
-        self._lost = None
-        return lost
-
-    def _note_lost(self, first: int, last: int, cause: int) -> None:
-        """Note a loss, once for each number."""
-        first = max(first, self._noted + 1)
-        if first > last:
-            return
-        self._noted = last
-        self._lost = (self._lost[0] if self._lost is not None else first, last)
-        self.lost_cause = cause
-
-    def _recount(self) -> None:
-        """Count unacknowledged sectors anew, after `acked` or the ring changed."""
-        self._pending = self._ring.pending(self.acked)

@@ -174,6 +174,20 @@ class TestReading(unittest.TestCase):
 
         self.assertEqual(flash.reads - before, 2)
 
+    def test_asking_for_the_next_is_cheap(self):
+        """Walking on by `next_held` and `read` costs a few reads of flash a record, over sector ends too."""
+        flash, spool = fresh()
+        fill(spool, 20)
+        buf = bytearray(200)
+        spool.read(1, buf)
+        before = flash.reads
+
+        for seq in range(2, 21):
+            self.assertEqual(spool.next_held(seq), seq)
+            self.assertTrue(spool.read(seq, buf) > 0)
+
+        self.assertTrue(flash.reads - before <= 19 * 6)
+
     def test_what_is_not_held_reads_as_nothing(self):
         """Number 0, numbers not yet given and a buffer too short give 0."""
         _, spool = fresh()
