@@ -111,7 +111,7 @@ def read_chips(path: Path) -> Iterator[Chip]:
             continue
         try:
             chip = decoder.decode(line)
-        except (msgspec.MsgspecError, ValueError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             # The decoder's message names the field and its type, never the value.
             raise ChipsError(TOOL_BAD_INPUT, f"{path}: line {number}: {error}") from None
         _check(chip, f"{path}: line {number}")

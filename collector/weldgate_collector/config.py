@@ -178,11 +178,13 @@ def parse_config(text: str, source: str = "configuration", folder: str | Path = 
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise CollectorConfigError(TOOL_CONFIG, f"{source}: not TOML: {error}") from error
+    except RecursionError:
+        raise CollectorConfigError(TOOL_CONFIG, f"{source}: not TOML: nested too deep") from None
     if "folder" in data:
         raise CollectorConfigError(TOOL_CONFIG, f"{source}: line {_line_of(text, 'folder')}: unknown key `folder`")
     try:
         config = msgspec.convert(data, Config)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, RecursionError) as error:
         raise CollectorConfigError(TOOL_CONFIG, f"{source}: {_explain(text, str(error))}") from error
     names = [upstream.name for upstream in config.upstream]
     for position, name in enumerate(names):

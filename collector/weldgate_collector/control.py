@@ -16,19 +16,44 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from weldgate_protocol import base45, reasons
 from weldgate_protocol.errors import WeldgateError
 
 from .chips import device_bytes
 from .errors import OrderError
 
-__all__ = ["ControlSocket", "read_token", "request"]
+__all__ = ["Asked", "ControlSocket", "read_token", "request"]
 
 _LINE_MAX = 16_384
 _WAIT_S = 10.0
 _TOKEN_PREFIX = "WG1:"  # noqa: S105 - a prefix that marks a token, not a secret
 
-Handler = Callable[[dict[str, Any], str], Awaitable[dict[str, Any]]]
+
+class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A request, as told above."""
+
+    do: str
+    device: str = ""
+    token: str = ""
+    object: str = ""
+    type: int = 0
+    mode: int = 0
+
+    def device_bytes(self) -> bytes:
+        """Return the chip's 8 bytes.
+
+        Raises:
+            OrderError: ``device`` is no chip's decimal number.
+        """
+        device = device_bytes(self.device)
+        if device is None:
+            raise OrderError(reasons.TOOL_BAD_INPUT, "`device` is not a chip's decimal number")
+        return device
+
+
+Handler = Callable[[Asked, str], Awaitable[dict[str, Any]]]
 
 
 class ControlSocket:
@@ -79,12 +104,10 @@ class ControlSocket:
 
     async def _answer(self, line: bytes, who: str) -> dict[str, Any]:
         try:
-            asked = json.loads(line)
-            if not isinstance(asked, dict):
-                raise OrderError(reasons.TOOL_BAD_INPUT, "request is no JSON object")
+            asked = msgspec.json.decode(line, type=Asked)
             return {"ok": True, **await self._handle(asked, who)}
-        except json.JSONDecodeError as error:
-            return {"ok": False, "code": reasons.TOOL_BAD_INPUT, "error": f"not JSON: {error}"}
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            return {"ok": False, "code": reasons.TOOL_BAD_INPUT, "error": f"not a request: {error}"}
         except WeldgateError as error:
             return {"ok": False, "code": error.code, "error": error.message}
 
@@ -122,18 +145,6 @@ def read_token(text: str) -> bytes:
         return base45.decode(text[len(_TOKEN_PREFIX) :]) if text.startswith(_TOKEN_PREFIX) else bytes.fromhex(text)
     except (WeldgateError, ValueError):
         raise OrderError(reasons.TOOL_BAD_INPUT, "token is neither WG1: text nor hex") from None
-
-
-def read_device(asked: dict[str, Any]) -> bytes:
-    """Return the 8 bytes of a request's ``device``, decimal text.
-
-    Raises:
-        OrderError: it is none.
-    """
-    device = device_bytes(str(asked.get("device", "")))
-    if device is None:
-        raise OrderError(reasons.TOOL_BAD_INPUT, "`device` is not a chip's decimal number")
-    return device
 
 
 def _who(writer: asyncio.StreamWriter) -> str:

@@ -23,7 +23,7 @@ from weldgate_protocol.errors import WeldgateError
 
 from .chips import Chips, read_key, read_secret
 from .config import Config
-from .control import ControlSocket, read_device, read_token
+from .control import Asked, ControlSocket, read_token
 from .downlink import Downlink, Order, lock_order, signed_order
 from .errors import OrderError
 from .hub import Hub, Limits
@@ -231,20 +231,20 @@ class Service:
         except WeldgateError as error:
             _log.warning("order_refused", order=order.id.hex(), code=error.code, reason=error.message)
 
-    async def _control_request(self, asked: dict[str, Any], who: str) -> dict[str, Any]:
+    async def _control_request(self, asked: Asked, who: str) -> dict[str, Any]:
         """Do what the local operator asks."""
-        do, now_s = asked.get("do"), int(time.time())
+        do, now_s = asked.do, int(time.time())
         if do == "status":
             return dict(self.health())
-        device = read_device(asked)
+        device = asked.device_bytes()
         if self.chips.lookup(device) is None:
-            raise OrderError(reasons.WIRE_UNKNOWN_CHIP, f"chip {asked['device']} is not known here")
+            raise OrderError(reasons.WIRE_UNKNOWN_CHIP, f"chip {asked.device} is not known here")
         if do == "token":
-            token = read_token(str(asked.get("token", "")))
+            token = read_token(asked.token)
             order = signed_order(device, messages.TOKEN, token, f"operator:{who}", now_s, _TOKEN_WAIT_S)
         elif do == "order":
-            obj = read_token(str(asked.get("object", "")))
-            order = signed_order(device, int(asked.get("type", 0)), obj, f"operator:{who}", now_s)
+            obj = read_token(asked.object)
+            order = signed_order(device, asked.type, obj, f"operator:{who}", now_s)
         elif do == "lock":
             order = self._operator_lock(device, asked, who, now_s)
         else:
@@ -252,15 +252,15 @@ class Service:
         order = await self.downlink.put(order)
         return {"order": order.id.hex(), "state": order.state, "online": self.hub.is_online(device)}
 
-    def _operator_lock(self, device: bytes, asked: dict[str, Any], who: str, now_s: int) -> Order:
-        mode = asked.get("mode")
+    def _operator_lock(self, device: bytes, asked: Asked, who: str, now_s: int) -> Order:
+        mode = asked.mode
         if mode not in (1, 2):
             raise OrderError(reasons.TOOL_BAD_INPUT, f"`mode` is {mode!r}: 1 soft and 2 now are allowed")
         lock = secrets.token_bytes(8)
         reason = reasons.END_LOCK_NOW if mode == 2 else reasons.END_LOCK_SOFT
         text = f"{who} locks, mode {mode}, lock {lock.hex()}"
         self.hub.put([operator_row(device, text, self.hub.now_ms())])
-        _log.warning("operator_lock", device=asked["device"], who=who, mode=mode, lock=lock.hex())
+        _log.warning("operator_lock", device=asked.device, who=who, mode=mode, lock=lock.hex())
         return lock_order(device, mode, lock, reason, f"operator:{who}", now_s, _LOCK_WAIT_S)
 
 

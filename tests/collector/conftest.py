@@ -132,9 +132,9 @@ class House:
             lines = Lines(reader.highs())
             self.downlink = Downlink(self.writer, reader)
         self.metrics = Metrics()
-        chips = Chips(chips_file)
+        self.chips = Chips(chips_file)
         self.hub = Hub(
-            chips, self.writer, lines, self.downlink, self.metrics, limits, lambda: Reader(self.path), clock_s
+            self.chips, self.writer, lines, self.downlink, self.metrics, limits, lambda: Reader(self.path), clock_s
         )
         self.link = MemoryLink()
 

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from typing import Any
 
+from weldgate_collector.chips import remove_chips
 from weldgate_collector.hub import Limits
 from weldgate_collector.store import connect
 from weldgate_protocol import reasons
@@ -31,7 +32,7 @@ def test_frames_are_stored_then_acknowledged(house: Any, talker: Any) -> None:
     asyncio.run(scene())
 
 
-def test_no_ack_before_the_commit(house: Any, talker: Any) -> None:
+def test_d2_no_ack_before_the_commit(house: Any, talker: Any) -> None:
     """D2: while commits fail no ack leaves; when they succeed again it does, and nothing is lost."""
     failing = [True]
 
@@ -296,5 +297,23 @@ def test_chip_behind_the_store_is_told_as_a_possible_clone(house: Any, talker: A
             await clone.until(lambda: len(clone.events) > 1)
         found = [decode_record(record.raw).reason for record in h.records(kind=2)]
         assert reasons.ALARM_IDENTITY_CLONED in found
+
+    asyncio.run(scene())
+
+
+def test_chip_that_is_no_longer_known_is_cut_off(house: Any, talker: Any) -> None:
+    """Removing a chip ends its connection, not only its next one."""
+
+    async def scene() -> None:
+        async with house() as h:
+            chip, other = talker(1), talker(2)
+            for each in (chip, other):
+                await each.come_online(h.link)
+                await each.until(lambda each=each: len(each.events) > 1)
+            remove_chips(h.path.with_name("chips.jsonl"), ["1"])
+            h.chips.reload()
+            h.hub.drop_unknown()
+            await chip.until(lambda: chip.is_closed)
+            assert not other.is_closed
 
     asyncio.run(scene())

@@ -298,3 +298,65 @@ def test_missing_store_is_told(tmp_path: Path) -> None:
         Reader(tmp_path / "store.sqlite3")
 
     assert not (tmp_path / "store.sqlite3").exists()
+
+
+def test_stop_on_a_failing_disk_gives_up_in_time(tmp_path: Path) -> None:
+    """A stop does not hang on a dead disk; what was not committed was not acknowledged, and work is told."""
+    seam = Recording()
+    commits = Commits()
+    writer = Writer(tmp_path / "store.sqlite3", 1, 100, commits, seam, stop_retry_s=0.0)
+
+    def fail(sql: str) -> None:
+        if sql == "COMMIT":
+            raise full()
+
+    writer.start()
+    seam.fail = fail
+    writer.put([row(1)])
+    work = writer.submit(lambda _connection: None)
+    writer.stop()
+
+    assert commits.seen == []
+    with pytest.raises(StoreError, match="stopped before it could commit"):
+        work.result(0)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_writer_that_ends_by_an_error_says_so(tmp_path: Path) -> None:
+    """A fault of ours on the writer's thread is trouble that everybody sees, not silence."""
+
+    def on_commit(_index: int) -> None:
+        raise RuntimeError("planted")
+
+    writer = Writer(tmp_path / "store.sqlite3", 1, 100, on_commit)
+    writer.start()
+    writer.put([row(1)])
+    writer._thread.join(20)
+
+    assert not writer.alive
+    assert "planted" in writer.trouble
+    writer.stop()
+
+
+def test_file_that_vanished_is_told_and_not_made_anew(tmp_path: Path) -> None:
+    """A store that somebody removed is trouble; a fresh file would hide what is lost."""
+    seam = Recording()
+    path = tmp_path / "store.sqlite3"
+    writer = Writer(path, 1, 100, Commits(), seam, stop_retry_s=0.0)
+    tries = threading.Event()
+
+    def fail(sql: str) -> None:
+        if sql == "COMMIT":
+            path.unlink(missing_ok=True)
+            tries.set()
+            raise full()
+
+    seam.fail = fail
+    writer.start()
+    writer.put([row(1)])
+    assert tries.wait(20)
+    while "is gone" not in writer.trouble:
+        threading.Event().wait(0.01)
+    writer.stop()
+
+    assert not path.exists()

@@ -71,7 +71,7 @@ def test_d3_receipt_follows_commit(tmp_path: Path) -> None:
     assert through(seen) == [2]
 
 
-def test_failed_commit_publishes_nothing(tmp_path: Path) -> None:
+def test_d3_failed_commit_publishes_nothing(tmp_path: Path) -> None:
     """When the commit fails there is no receipt, and the packs are applied when they come again."""
     failing = [True]
 
