@@ -60,6 +60,10 @@ RAISED = const(1)  # alarm states (messages, alarm key 3)
 CLEARED = const(2)
 
 
+# States that a held lock leaves alone: in ENDING a soft one waits for the arc's pause, 120 s at most.
+_SHUT_OR_ENDING = (gates.LOCKED, gates.LATCHED, gates.ENDING)
+
+
 class Core:
     """Gate, session and what belongs to them; `driver` feeds it.
 
@@ -187,7 +191,7 @@ class Core:
             self.post(gates.FREED)
         if holds.latches and gate.state != gates.LATCHED:
             self.post(gates.ALARM_LATCHED, reasons.END_ALARM)
-        elif holds.locks and gate.state == gates.IDLE:
+        elif holds.locks and gate.state not in _SHUT_OR_ENDING:
             self.post(gates.LOCK_NOW, reasons.END_LOCK_NOW)
         if self.session is not None and not self.gate.closed:
             if gate.state == gates.IDLE:

@@ -16,11 +16,11 @@ from weldgate_firmware.sessions import Session
 from weldgate_firmware.spool import SESSION as SESSION_PRIORITY
 from weldgate_protocol import messages, reasons
 from weldgate_protocol._compat import const
-from weldgate_protocol.errors import StorageError
+from weldgate_protocol.errors import LocalError, StorageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable
 
     from weldgate_firmware.core import Core
     from weldgate_protocol.token import Claims
@@ -37,11 +37,12 @@ def end_of(claims: "Claims") -> int:
 
 
 class Starts:
-    """The commit that is under way, if one is."""
+    """The commit that is under way, if one is: a list of steps, done one a slice."""
 
     def __init__(self, core: "Core") -> None:
         self._core = core
-        self._steps: "Generator[None, None, None] | None" = None
+        self._steps: "tuple[Callable[[], None], ...]" = ()
+        self._at = 0
         self._fresh: "Session | None" = None  # the session that is being started, not yet the core's
         self._waited_ms = 0
         core.begin_commit = self.begin
@@ -50,31 +51,31 @@ class Starts:
     @property
     def busy(self) -> bool:
         """Whether a commit is under way."""
-        return self._steps is not None
+        return bool(self._steps)
 
     def begin(self) -> None:
         """Begin to write: the resumption of an interrupted session, or the start by the token that waits."""
-        core = self._core
         self._waited_ms = 0
-        if core.session is not None:
-            self._steps = self._resume(core.session)
-        elif core.armed is not None:
-            self._steps = self._start(core.armed)
+        self._at = 0
+        if self._core.session is not None:
+            self._steps = (self._mark_running, self._record_resume)
+        else:
+            self._steps = (self._use_id, self._keep_session, self._record_start)
 
     def drop(self) -> None:
         """Forget the commit: what is on flash already is taken back, the used id excepted."""
         core = self._core
-        self._steps = None
+        self._steps = ()
         if self._fresh is not None:
             self._fresh = None
             core.forget_session()
         elif core.session is not None and not core.session.suspended:
-            core.session.suspended = True  # the fact on flash says running: the next boot records a suspension
+            core.session.suspended = True  # the session-suspend on record holds again
             core.facts.put(SESSION, core.session.encode())
 
     def passed(self, ms: int) -> None:
         """Let time pass for a commit that waits for flash."""
-        if self._steps is None:
+        if not self._steps:
             return
         self._waited_ms += ms
         if self._waited_ms > COMMIT_MS:
@@ -82,19 +83,22 @@ class Starts:
 
     def step(self) -> bool:
         """Do one step; True when there was one. Ends with RECORDS_DURABLE or FLASH_FAILED."""
-        steps = self._steps
-        if steps is None:
+        if not self._steps:
             return False
+        core = self._core
         try:
-            next(steps)
-        except StopIteration:
-            self._steps = None
-            self._fresh = None
-            self._core.post(gates.RECORDS_DURABLE)
-            self._core.settle()
+            if self._drained():
+                self._steps[self._at]()
+                self._at += 1
         except StorageError as error:
             full = error.code == reasons.STORAGE_FULL
             self._fail(reasons.GATE_SPOOL_FULL if full else reasons.GATE_FLASH_FAILED)
+            return True
+        if self._at == len(self._steps):
+            self._steps = ()
+            self._fresh = None
+            core.post(gates.RECORDS_DURABLE)
+            core.settle()
         return True
 
     def _fail(self, reason: int) -> None:
@@ -108,30 +112,41 @@ class Starts:
             core.alarm(reasons.ALARM_FLASH_FAILED, core.random(8), RAISED, False)
         core.settle()
 
-    def _drained(self) -> "Generator[None, None, None]":
-        """Wait until everything older is on flash."""
+    def _drained(self) -> bool:
+        """Whether everything older is on flash; what can't get there lets nothing start."""
         core = self._core
-        while len(core.facts) or len(core.recorder):
-            if core.facts.failing or core.recorder.failing:
-                raise StorageError(reasons.STORAGE_FAILED, "older facts or records can't be written")
-            yield
+        if core.facts.failing or core.recorder.failing:
+            raise StorageError(reasons.STORAGE_FAILED, "older facts or records can't be written")
+        return not len(core.facts) and not len(core.recorder)
 
-    def _start(self, claims: "Claims") -> "Generator[None, None, None]":
-        """Write used id, open session and session-start."""
+    # -- starting ------------------------------------------------------------------
+
+    def _claims(self) -> "Claims":
+        claims = self._core.armed
+        if claims is None:
+            raise LocalError(reasons.GATE_NO_SESSION, "a commit without a token")
+        return claims
+
+    def _use_id(self) -> None:
+        claims = self._claims()
+        expires = pack(">I", clocks.from_unix(claims.expires_s))
+        self._core.facts.log.put(USED_ID, expires, claims.id, True)
+
+    def _keep_session(self) -> None:
         core = self._core
-        yield from self._drained()
-        log = core.facts.log
-        log.put(USED_ID, pack(">I", clocks.from_unix(claims.expires_s)), claims.id, True)
-        yield
+        claims = self._claims()
         session = Session(claims.id, claims.kid, claims.holder)
         session.grant(end_of(claims), claims.limit_s, claims.offline_s, core.clock.now_s)
         spool = core.recorder.spool
         session.epoch = spool.epoch
         session.start_seq = spool.next_seq + (0 if spool.skipped is None else 1)  # a gap goes first
         self._fresh = session
-        log.put(POWERED, session.keep_next(), b"", True)
-        log.put(SESSION, session.encode(), b"", True)
-        yield
+        core.facts.log.put(POWERED, session.keep_next(), b"", True)
+        core.facts.log.put(SESSION, session.encode(), b"", True)
+
+    def _record_start(self) -> None:
+        core = self._core
+        claims = self._claims()
         fields = {
             "token": claims.id,
             "kid": claims.kid,
@@ -147,17 +162,25 @@ class Starts:
             "offline_s": claims.offline_s,
         }
         core.recorder.write(messages.SESSION_START, fields, SESSION_PRIORITY, True)
-        core.session = session
+        core.session = self._fresh
         core.armed = None
 
-    def _resume(self, session: "Session") -> "Generator[None, None, None]":
-        """Write powered seconds, the session as running, and session-resume."""
-        core = self._core
-        yield from self._drained()
-        log = core.facts.log
-        log.put(POWERED, session.keep_next(), b"", True)
+    # -- resuming ------------------------------------------------------------------
+
+    def _mark_running(self) -> None:
+        session = self._session()
+        self._core.facts.log.put(POWERED, session.keep_next(), b"", True)
         session.suspended = False
-        log.put(SESSION, session.encode(), b"", True)
-        yield
+        self._core.facts.log.put(SESSION, session.encode(), b"", True)
+
+    def _session(self) -> Session:
+        session = self._core.session
+        if session is None:
+            raise LocalError(reasons.GATE_NO_SESSION, "a resumption without a session")
+        return session
+
+    def _record_resume(self) -> None:
+        core = self._core
+        session = self._session()
         fields = {"token": session.token, "act": core.act, "powered_s": session.powered_s}
         core.recorder.write(messages.SESSION_RESUME, fields, SESSION_PRIORITY, True)

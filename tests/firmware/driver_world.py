@@ -141,6 +141,25 @@ class HandSense:
         return happened
 
 
+class Steps:
+    """A verification in three slices, as the real ones are; an object, since generators can't be copied."""
+
+    def __init__(self, judge, what, context):
+        self._judge = judge
+        self._what = what
+        self._context = context
+        self._left = 2
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self._left:
+            self._left -= 1
+            return
+        raise StopIteration(self._judge(self._what, self._context))
+
+
 class World:
     """One chip and its surroundings."""
 
@@ -255,11 +274,12 @@ class World:
         return name.encode()
 
     def _verify(self, data, context):
-        yield
+        return Steps(self._judge_token, data, context)
+
+    def _judge_token(self, data, context):
         if data not in self.tokens:
             raise Refused(reasons.TOKEN_SIGNATURE, "not signed")
         claims = Claims(KID, self.tokens[data])
-        yield
         if context.sure() is None and claims.issued_s > context.floor_s():
             claims.clock_s = claims.issued_s
         if claims.expires_s <= max(context.floor_s(), claims.issued_s):
@@ -285,7 +305,10 @@ class World:
         self.run(100)
 
     def _judge(self, kind, data, context):
-        yield
+        return Steps(self._judge_order, (kind, data), context)
+
+    def _judge_order(self, what, context):
+        kind, data = what
         order = self.orders.get(bytes(data))
         if order is None or order.kind != kind:
             raise Refused(reasons.ORDER_SIGNATURE, "not signed")
@@ -333,10 +356,14 @@ class World:
 
     def frames(self):
         """Return (type, fields) of everything durable on flash, oldest first."""
+        return self.frames_from(1)
+
+    def frames_from(self, first):
+        """Return the same from a sequence number on."""
         spool = self.storage.spool
         buffer = bytearray(1058)
         found = []
-        seq = spool.next_held(1)
+        seq = spool.next_held(first)
         while seq:
             length = spool.read(seq, buffer)
             frame = parse(bytes(buffer[:length]))
