@@ -14,7 +14,6 @@ from weldgate_firmware import identity as identities
 from weldgate_firmware.clock import Clock, ticks_diff
 from weldgate_firmware.config import Config
 from weldgate_firmware.console import Console
-from weldgate_firmware.core import VIA_SCANNER
 from weldgate_firmware.driver import Driver
 from weldgate_firmware.indicator import Indicator
 from weldgate_firmware.lines import LineBuffer
@@ -24,6 +23,7 @@ from weldgate_firmware.sense import Sense
 from weldgate_firmware.service import Service
 from weldgate_firmware.slots import IDENTITY
 from weldgate_firmware.storage import Storage
+from weldgate_firmware.telling import VIA_SCANNER
 from weldgate_protocol import reasons
 from weldgate_protocol._compat import HmacKey, const
 from weldgate_protocol.conversation_chip import ChipConversation

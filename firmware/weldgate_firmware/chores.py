@@ -4,8 +4,8 @@ Writing has no haste, since opening never waits for it; but a start does, so wha
 fails is asked again after a second, because each try may spend a sequence number.
 """
 
-from weldgate_firmware.core import RAISED
 from weldgate_firmware.log import ACKED
+from weldgate_firmware.telling import RAISED
 from weldgate_protocol import reasons
 from weldgate_protocol._compat import const
 from weldgate_protocol.errors import StorageError

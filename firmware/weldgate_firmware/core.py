@@ -7,22 +7,16 @@ again, independently of the table, whether anything is held, whether the sensor 
 
 from weldgate_firmware import gate as gates
 from weldgate_firmware.alarms import BypassWatch
-from weldgate_firmware.gate import Gate
 from weldgate_firmware.holds import Holds
 from weldgate_firmware.log import POWERED, SESSION
-from weldgate_firmware.pending import Pending
-from weldgate_firmware.records import Recorder
-from weldgate_firmware.refusals import Refusals
 from weldgate_firmware.sense import ARC_ENDED
-from weldgate_firmware.spool import RECORD, REFUSAL
-from weldgate_firmware.spool import SESSION as SESSION_PRIORITY
+from weldgate_firmware.spool import RECORD
+from weldgate_firmware.telling import RAISED, Telling
 from weldgate_protocol import messages, reasons
-from weldgate_protocol._compat import HmacKey, const
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Protocol
 
     from weldgate_firmware.clock import Clock
     from weldgate_firmware.config import Config
@@ -31,52 +25,25 @@ if TYPE_CHECKING:
     from weldgate_firmware.sense import Sense
     from weldgate_firmware.sessions import Session
     from weldgate_firmware.storage import Storage
+    from weldgate_firmware.telling import Outputs
     from weldgate_protocol.token import Claims
-
-    class Outputs(Protocol):
-        """What the driver moves and tells; called synchronously, must not raise, `relay` must not allocate."""
-
-        def relay(self, closed: bool) -> None:
-            """Drive the relay's pin."""
-
-        def show(self, state: int, reason: int) -> None:
-            """Show the gate's state and a reason: why not, what is coming, 0 for nothing to say."""
-
-        def changed(self) -> None:
-            """What the heartbeat tells has changed: send one now."""
-
-        def identify(self, seconds: int) -> None:
-            """Blink, so that somebody finds this machine among many."""
-
-
-VIA_SCANNER = const(1)  # how a token came (messages, session-start key 5)
-VIA_CONSOLE = const(2)
-VIA_DOWNLINK = const(3)
-VIA_BUTTON = const(4)  # in a refusal only: the button was pressed and there was no token
-ACT_SCANNER = const(1)  # what the chip itself sensed (session-start key 4)
-ACT_BUTTON = const(2)
-
-RAISED = const(1)  # alarm states (messages, alarm key 3)
-CLEARED = const(2)
-
 
 # States that a held lock leaves alone: in ENDING a soft one waits for the arc's pause, 120 s at most.
 _SHUT_OR_ENDING = (gates.LOCKED, gates.LATCHED, gates.ENDING)
 
 
-class Core:
-    """Gate, session and what belongs to them; `driver` feeds it.
+class Core(Telling):
+    """The gate's path; `driver` feeds it.
 
     Attributes:
         closed: whether the relay was told to be closed.
         ready: boot has read all that holds; before that nothing starts.
-        armed: the claims that wait for a local act; armed_via: how they came.
-        session: the open session, live or suspended.
+        armed: the claims that wait for a local act; armed_via: how they came; act: what the chip sensed last.
         cause: why the session ends, a reason number; set by whoever posts the event.
-        sensor_fault: reason number of the present sensor fault, 0 for none.
         power_failing: the supply is going; nothing starts.
-        last_reason: the reason shown last.
+        moves: changes of the gate's state so far, wrapping at 2^16.
         failures: exceptions caught on the gate's path; last_error, last_exception: number and type of the last.
+        begin_commit, drop_commit: what COMMIT and ABANDON do; `starts` hangs itself in here.
     """
 
     def __init__(
@@ -90,37 +57,22 @@ class Core:
         random: "Callable[[int], bytes]",
         sense: "Sense",
     ) -> None:
-        self.identity = identity
-        self.storage = storage
-        self.clock = clock
-        self.config = config
-        self.profile = profile
-        self.outputs = outputs
-        self.random = random
-        self.sense = sense
-        self.gate = Gate()
-        self.facts = Pending(storage.log)
+        super().__init__(identity, storage, clock, config, profile, outputs, random, sense)
         self.holds = Holds(self.facts)
-        self.recorder = Recorder(storage.spool, HmacKey(identity.k_up), identity.device, identity.generation, clock)
-        self.refusals = Refusals()
         self.watch = BypassWatch(profile, config.bypass_ma)
-        self.begin_commit: "Callable[[], None] | None" = None  # `starts` hangs itself in here
+        self.begin_commit: "Callable[[], None] | None" = None
         self.drop_commit: "Callable[[], None] | None" = None
         self.closed = False
         self.ready = False
         self.armed: "Claims | None" = None
         self.armed_via = 0
         self.act = 0
-        self.session: "Session | None" = None
         self.cause = 0
-        self.sensor_fault = 0
         self.power_failing = False
-        self.last_reason = 0
+        self.moves = 0
         self.failures = 0
         self.last_error = 0
         self.last_exception = ""
-        self.moves = 0  # changes of state so far, wrapping at 2^16
-        self._arcs = 0
         outputs.relay(False)
 
     # -- events in -------------------------------------------------------------
@@ -237,51 +189,6 @@ class Core:
 
     # -- what happened ---------------------------------------------------------
 
-    def tell(self, reason: int) -> None:
-        """Show state and reason, and have a heartbeat sent."""
-        self.last_reason = reason or self.last_reason
-        self.outputs.show(self.gate.state, reason)
-        self.outputs.changed()
-
-    def refuse(self, reason: int, via: int, claims: "Claims | None" = None) -> None:
-        """Refuse with a reason: shown at once, recorded, repeats collapsed.
-
-        Args:
-            reason: a number of the register.
-            via: how the token came.
-            claims: of a verified token only.
-        """
-        who: "dict[str, Any]" = {}
-        if claims is not None:
-            who = {"token": claims.id, "kid": claims.kid, "holder": claims.holder}
-        fields = self.refusals.note(reason, via, who)
-        if fields is not None:
-            self.recorder.note(messages.REFUSAL, fields, REFUSAL)
-        self.last_reason = reason
-        self.outputs.show(self.gate.state, reason)
-
-    def seconds(self, passed: int) -> None:
-        """Let powered seconds pass: refusals that repeated are recorded as a count."""
-        for fields in self.refusals.passed(passed):
-            self.recorder.note(messages.REFUSAL, fields, REFUSAL)
-        self.recorder.skipped += self.refusals.take_overflow()
-
-    def alarm(self, reason: int, id_: bytes, state: int, latched: bool, order: "bytes | None" = None) -> None:
-        """Record an alarm raised or cleared, and have it told at once."""
-        fields = {
-            "alarm": reason,
-            "id": id_,
-            "state": state,
-            "latched": latched,
-            "current_ma": min(self.sense.current_ma, 0xFFFFFFFF) if state == RAISED else None,
-            "token": self.session.token if self.session is not None else None,
-            "order": order,
-        }
-        self.recorder.note(messages.ALARM, fields, RECORD)
-        if state == RAISED:
-            self.last_reason = reason
-        self.outputs.changed()
-
     def latch(self, reason: int) -> None:
         """Raise an alarm that holds until its signed clear; the relay opens before anything is written."""
         self.post(gates.ALARM_LATCHED, reasons.END_ALARM)
@@ -289,22 +196,6 @@ class Core:
         if self.holds.latch(id_, reason):
             self.alarm(reason, id_, RAISED, True)
         self.outputs.show(self.gate.state, reason)
-
-    def note_arc(self) -> None:
-        """Record the arc segment that has just been closed."""
-        arc = self.sense.arc
-        self._arcs += 1
-        fields = {
-            "token": self.session.token if self.session is not None else None,
-            "index": self._arcs,
-            "duration_ms": arc.arc_ms,
-            "mean_ma": arc.mean_ma(),
-            "peak_ma": arc.peak_ma,
-            "charge_mah": arc.charge_mah,
-            "strikes": arc.strikes,
-            "source": self.sense.meter.profile.source,
-        }
-        self.recorder.note(messages.ARC, fields, SESSION_PRIORITY, self.sense.quiet_ms)
 
     def _sum_up(self, session: "Session") -> None:
         """Move what sense has summed since the relay closed into the session's totals."""

@@ -13,18 +13,18 @@ from weldgate_firmware import gate as gates
 from weldgate_firmware import startup
 from weldgate_firmware.acts import Button
 from weldgate_firmware.chores import Chores
-from weldgate_firmware.core import ACT_BUTTON, VIA_BUTTON, VIA_CONSOLE, VIA_DOWNLINK, VIA_SCANNER, Core
-from weldgate_firmware.holds import MODE_NOW
+from weldgate_firmware.core import Core
 from weldgate_firmware.limits import Limits
 from weldgate_firmware.orders import Orders
+from weldgate_firmware.remote import Remote
 from weldgate_firmware.senses import Senses
 from weldgate_firmware.spool import RECORD
 from weldgate_firmware.starts import Starts
 from weldgate_firmware.status import Status
+from weldgate_firmware.telling import ACT_BUTTON, VIA_BUTTON, VIA_CONSOLE, VIA_DOWNLINK, VIA_SCANNER
 from weldgate_firmware.tokens import Tokens
 from weldgate_firmware.trust import Trust
 from weldgate_protocol import messages, order, reasons, token
-from weldgate_protocol.errors import StorageError, WeldgateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,18 +32,17 @@ if TYPE_CHECKING:
 
     from weldgate_firmware.clock import Clock
     from weldgate_firmware.config import Config
-    from weldgate_firmware.core import Outputs
     from weldgate_firmware.identity import Identity
     from weldgate_firmware.orders import Judge
     from weldgate_firmware.profile import Profile
     from weldgate_firmware.sense import Sense
-    from weldgate_firmware.spool import Spool
     from weldgate_firmware.status import Fields
     from weldgate_firmware.storage import Storage
+    from weldgate_firmware.telling import Outputs
     from weldgate_firmware.tokens import Verify
 
 
-class Driver:
+class Driver(Remote):
     """The chip's decisions, one object.
 
     Attributes:
@@ -159,11 +158,6 @@ class Driver:
             self._failed(error)
             return True
 
-    def _failed(self, error: Exception) -> None:
-        """The one place where the gate's path catches: open, end, tell."""
-        self._outputs.relay(False)
-        self.core.fail(error.code if isinstance(error, WeldgateError) else 0, type(error).__name__)
-
     # -- what people do ------------------------------------------------------------
 
     def token(self, data: "bytes | str", via: int) -> None:
@@ -205,97 +199,6 @@ class Driver:
             self._limits.soft_end(reasons.END_WELDER)
         except Exception as error:
             self._failed(error)
-
-    # -- what the collector and the platform say --------------------------------------
-
-    def lock_now(self) -> None:
-        """Open before anything else; nothing is allocated before the pin has moved. `lock` adds what is to be kept."""
-        try:
-            self.core.lock_now()
-        except Exception as error:
-            self._failed(error)
-
-    def lock(self, mode: int, id_: bytes, reason: int) -> None:
-        """Obey a lock.
-
-        Args:
-            mode: 1 soft, 2 now.
-            id_: 8 bytes; the lock holds until the signed release that names it.
-            reason: why, a number of the register, for the display; 0 for none.
-        """
-        if mode == MODE_NOW:
-            self.lock_now()
-        try:
-            core = self.core
-            if mode != MODE_NOW:
-                self._limits.lock_soft()
-            if not core.holds.lock(id_, mode, reason):
-                core.latch(reasons.ALARM_FLASH_FAILED)  # more locks than can be kept: shut until somebody looks
-            core.settle()
-            core.tell(reason or reasons.GATE_LOCKED)
-        except Exception as error:
-            self._failed(error)
-
-    def order(self, type_: int, data: bytes) -> None:
-        """Take a signed order by the type of the message that carried it."""
-        try:
-            self._orders.submit(type_, data)
-        except Exception as error:
-            self._failed(error)
-
-    def heard(self) -> None:
-        """An authenticated downlink came: the offline allowance is whole again."""
-        if self.core.session is not None:
-            self.core.session.heard()
-
-    def link_up(self) -> None:
-        """The conversation is online."""
-        self.online = True
-
-    def link_down(self) -> None:
-        """The link is gone; this alone ends nothing."""
-        self.online = False
-
-    def time_offered(self, unix_s: int, ms: int, quality: int) -> None:
-        """Take the time of a fresh, authenticated welcome."""
-        try:
-            self._limits.time_offered(unix_s, ms, quality)
-        except Exception as error:
-            self._failed(error)
-
-    def welcomed(self, high_water: int, ahead: bool = False) -> bool:
-        """Take the collector's high-water of this epoch, which may have gone backward.
-
-        Args:
-            high_water: its highest number of this epoch.
-            ahead: it has more than this chip ever sent.
-
-        Returns:
-            Whether the conversation may go on; False: a new epoch was drawn, the link must say hello again.
-        """
-        spool = self.core.storage.spool
-        try:
-            if not ahead:
-                spool.rewind(high_water)
-                return True
-        except StorageError:
-            ahead = True
-        old = (spool.epoch, high_water)
-        spool.renew()
-        startup.open_epoch(self.core, old)
-        return False
-
-    def identify(self, seconds: int) -> None:
-        """Have the chip show itself to somebody who looks for it."""
-        self._outputs.identify(seconds)
-
-    def query(self, query: bytes, what: int) -> None:
-        """Take a question; `take_answer` gives the fields of diagnostics."""
-        self._status.query(query, what)
-
-    def take_answer(self) -> "Fields | None":
-        """Return the fields of the next diagnostics message, None when nothing was asked."""
-        return self._status.take_answer()
 
     # -- what the board senses ---------------------------------------------------------
 
@@ -340,30 +243,6 @@ class Driver:
     def power_back(self) -> None:
         """The supply did not go after all; an interrupted session still waits for a local act."""
         self.core.power_failing = False
-
-    # -- what the chip says of itself -----------------------------------------------------
-
-    def hello(self) -> "Fields":
-        """Return the fields of hello, all but the nonce."""
-        return self._status.hello()
-
-    def heartbeat(self) -> "Fields":
-        """Return the fields of heartbeat; whoever knows heap and signal adds them."""
-        return self._status.heartbeat()
-
-    def stamp(self) -> "tuple[int, int, int]":
-        """Return the time of now: Unix seconds, milliseconds, quality."""
-        return self.clock.stamp()
-
-    @property
-    def spool(self) -> "Spool":
-        """The durable frames, for the link."""
-        return self.core.storage.spool
-
-    @property
-    def config(self) -> "Config":
-        """The settings in force."""
-        return self.core.config
 
     @property
     def state(self) -> int:

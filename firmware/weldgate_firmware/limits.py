@@ -7,9 +7,9 @@ from struct import pack
 
 from weldgate_firmware import gate as gates
 from weldgate_firmware.clock import FLOOR
-from weldgate_firmware.core import RAISED
 from weldgate_firmware.log import POWERED, TENTATIVE_FLOOR, TRUSTED_FLOOR
 from weldgate_firmware.sessions import SOFT_S
+from weldgate_firmware.telling import RAISED
 from weldgate_protocol import reasons
 from weldgate_protocol._compat import const
 

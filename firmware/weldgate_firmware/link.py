@@ -10,7 +10,7 @@ import asyncio
 import socket
 
 from weldgate_firmware.clock import ticks_diff
-from weldgate_firmware.core import VIA_DOWNLINK
+from weldgate_firmware.telling import VIA_DOWNLINK
 from weldgate_protocol import conversation as dialogue
 from weldgate_protocol import conversation_chip as chip
 from weldgate_protocol import messages, reasons

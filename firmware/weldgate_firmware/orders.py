@@ -8,9 +8,9 @@ from struct import pack
 
 from weldgate_firmware import clock as clocks
 from weldgate_firmware import gate as gates
-from weldgate_firmware.core import CLEARED
 from weldgate_firmware.log import USED_ID, USED_IDS_MAX
 from weldgate_firmware.spool import RECORD
+from weldgate_firmware.telling import CLEARED
 from weldgate_protocol import messages, reasons
 from weldgate_protocol import order as protocol_order
 from weldgate_protocol._compat import const, sha256
@@ -83,15 +83,16 @@ class Orders:
             self._waiting = None
             self._carry_out(type_, order, data)
             return True
-        if self._steps is None:
+        steps = self._steps
+        if steps is None:
             return False
+        self._steps = None  # should it raise what it must not, it is not asked again
         try:
-            next(self._steps)
+            next(steps)
+            self._steps = steps
         except StopIteration as done:
-            self._steps = None
             self._verified(self._type, done.value, self._data)
         except Refused as refused:
-            self._steps = None
             self._answer(sha256(self._data)[:8], self._type, refused.code)
         return True
 

@@ -4,9 +4,9 @@ Turns the detector's bits into gate events and alarms (rules S3, S4, S5); what a
 """
 
 from weldgate_firmware import gate as gates
-from weldgate_firmware.core import CLEARED, RAISED
 from weldgate_firmware.meter import SENSOR_FAILED, SENSOR_RECOVERED
 from weldgate_firmware.sense import ARC_ENDED, OVER_CURRENT, WINDOW_READ
+from weldgate_firmware.telling import CLEARED, RAISED
 from weldgate_protocol import reasons
 
 TYPE_CHECKING = False

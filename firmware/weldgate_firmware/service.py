@@ -6,7 +6,7 @@ from the console is no local act (rule S2).
 
 from weldgate_firmware.config import SETTINGS
 from weldgate_firmware.console import ConsoleError
-from weldgate_firmware.core import VIA_CONSOLE
+from weldgate_firmware.telling import VIA_CONSOLE
 from weldgate_protocol import reasons
 
 TYPE_CHECKING = False

@@ -10,10 +10,10 @@ from struct import pack
 
 from weldgate_firmware import clock as clocks
 from weldgate_firmware import gate as gates
-from weldgate_firmware.core import RAISED
 from weldgate_firmware.log import POWERED, SESSION, USED_ID
 from weldgate_firmware.sessions import Session
 from weldgate_firmware.spool import SESSION as SESSION_PRIORITY
+from weldgate_firmware.telling import RAISED
 from weldgate_protocol import messages, reasons
 from weldgate_protocol._compat import const
 from weldgate_protocol.errors import LocalError, StorageError

@@ -8,10 +8,10 @@ log only says where to look.
 from struct import pack
 
 from weldgate_firmware import sessions
-from weldgate_firmware.core import RAISED
 from weldgate_firmware.log import ACKED, BOOT_COUNT, POWERED, SESSION, TENTATIVE_FLOOR, TRUSTED_FLOOR
 from weldgate_firmware.records import GAP_FORMATTED
 from weldgate_firmware.spool import RECORD
+from weldgate_firmware.telling import RAISED
 from weldgate_protocol import messages, reasons
 from weldgate_protocol._compat import const
 from weldgate_protocol.errors import CborError, MessageError, StorageError

@@ -8,10 +8,10 @@ from struct import pack
 
 from weldgate_firmware import clock as clocks
 from weldgate_firmware import gate as gates
-from weldgate_firmware.core import ACT_SCANNER, VIA_SCANNER
 from weldgate_firmware.log import SESSION, TENTATIVE_FLOOR, USED_ID, USED_IDS_MAX
 from weldgate_firmware.sessions import SOFT_S
 from weldgate_firmware.starts import end_of
+from weldgate_firmware.telling import ACT_SCANNER, VIA_SCANNER
 from weldgate_protocol import reasons
 from weldgate_protocol.claims import Context
 from weldgate_protocol.errors import Refused
@@ -71,13 +71,13 @@ class Tokens:
         steps = self._steps
         if steps is None:
             return self._extend_when_durable()
+        self._steps = None  # should it raise what it must not, it is not asked again
         try:
             next(steps)
+            self._steps = steps
         except StopIteration as done:
-            self._steps = None
             self._verified(done.value, self._via)
         except Refused as refused:
-            self._steps = None
             self._core.refuse(refused.code, self._via)
         return True
 

@@ -159,6 +159,9 @@ class Steps:
             return
         raise StopIteration(self._judge(self._what, self._context))
 
+    def close(self):
+        self._left = 0
+
 
 class World:
     """One chip and its surroundings."""

@@ -363,6 +363,7 @@ class TestS3Hard(unittest.TestCase):
             pin.unlock()
 
         self.assertEqual(pin.first, False)
+        self.assertEqual(self.world.driver.core.failures, 0)
         self.assertFalse(self.world.outputs.closed)
 
     def test_s3_lock_now_with_failing_flash_opens(self):
