@@ -128,6 +128,15 @@ class FactReader:
         self.unsure = older <= 0 and self.spare != SPARE_CLEAN
         self._scan()
 
+    def give_up(self) -> None:
+        """Treat this log as damaged from end to end: the driver could not read it."""
+        self._area = -1
+        self._generation = self.count = self.live_bytes = self._erased = 0
+        self.blank = self.torn = self.unsure = False
+        self.damaged = True
+        self.spare = SPARE_DIRTY
+        self.end = self.area_bytes
+
     def _examine(self, area: int) -> int:
         """Read an area's header: its generation, 0 when it has none that counts, -1 when marked and unused."""
         head = self._view[:AREA_HEADER]

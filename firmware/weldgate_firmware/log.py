@@ -22,6 +22,7 @@ from weldgate_protocol.reasons import (
     STORAGE_FAILED,
     STORAGE_FULL,
     STORAGE_TOO_LONG,
+    STORAGE_UNREADABLE,
 )
 
 TYPE_CHECKING = False
@@ -77,22 +78,21 @@ class Log:
         self.failures = 0
 
     def mount(self) -> None:
-        """Read both copies; erases and writes nothing.
-
-        Raises:
-            StorageError: STORAGE_FAILED, the flash can't be read.
-        """
+        """Read both copies; erases and writes nothing. A copy that the driver can't read counts as damaged."""
         main, guard = self._main, self._guard
+        for log in (main, guard):
+            try:
+                log.mount()
+            except OSError:
+                self.failures += 1
+                log.give_up()
+        self._together = main.torn or main.damaged or main.blank or main.unsure
+        self._doubt = main.damaged and (guard.damaged or guard.blank)
         try:
-            main.mount()
-            guard.mount()
-            self._together = main.torn or main.damaged or main.blank or main.unsure
-            self._doubt = main.damaged and (guard.damaged or guard.blank)
             self._stale = guard.torn or guard.damaged or self._digest(main) != self._digest(guard)
-            self._doubt = self._doubt or self.get(DAMAGE) is not None
-        except OSError as error:
-            self._doubt = True
-            raise StorageError(STORAGE_FAILED, "log can't be read: %s" % error)
+            self._doubt = self._doubt or self._get(DAMAGE, b"") is not None
+        except OSError:
+            self._doubt = self._stale = True  # it could be read a moment ago: nothing is sure any more
 
     @staticmethod
     def _digest(log: FactLog) -> int:
@@ -110,23 +110,40 @@ class Log:
         return not self._doubt if mirrored(kind) else not self._main.damaged
 
     def get(self, kind: int, key: bytes = b"") -> "bytes | None":
-        """Give a fact's value, None when there is none."""
+        """Give a fact's value, None when there is none.
+
+        Raises:
+            StorageError: STORAGE_UNREADABLE, the driver could not read.
+        """
+        try:
+            return self._get(kind, key)
+        except OSError as error:
+            raise StorageError(STORAGE_UNREADABLE, "fact %d can't be read: %s" % (kind, error))
+
+    def _get(self, kind: int, key: bytes) -> "bytes | None":
         value = self._main.get(kind, key)
         if value is None and self._together and mirrored(kind):
             value = self._guard.get(kind, key)
         return value
 
     def items(self, kind: int) -> "Iterator[tuple[bytes, bytes]]":
-        """Yield (key, value) of all facts of a kind; nothing may be written meanwhile."""
-        for _, key, value in self._facts(kind):
-            yield key, value
+        """Yield (key, value) of all facts of a kind; nothing may be written meanwhile.
+
+        Raises:
+            StorageError: STORAGE_UNREADABLE, the driver could not read.
+        """
+        try:
+            for _, key, value in self._facts(kind):
+                yield key, value
+        except OSError as error:
+            raise StorageError(STORAGE_UNREADABLE, "facts %d can't be read: %s" % (kind, error))
 
     def count(self, kind: int) -> int:
         """Count the facts of a kind."""
         if not self._together:
             return self._main.held(kind)
         n = 0
-        for _ in self._facts(kind):
+        for _ in self.items(kind):
             n += 1
         return n
 
@@ -259,7 +276,7 @@ class Log:
 
     def _with_damage(self) -> "Iterator[tuple[int, bytes, bytes]]":
         """Yield all facts, and the one that keeps a doubt alive across the rewrite that ends its evidence."""
-        if self._doubt and self.get(DAMAGE) is None:
+        if self._doubt and self._get(DAMAGE, b"") is None:
             yield DAMAGE, b"", b""
         yield from self._facts()
 

@@ -54,7 +54,7 @@ class Storage:
         """Bring all up, with the relay open: mends the log and makes its first areas, which may take seconds.
 
         Raises:
-            StorageError: STORAGE_FAILED, the log can't be read; the spool is mounted all the same.
+            StorageError: STORAGE_UNREADABLE, the log can't be read; the spool is mounted all the same.
         """
         acked = None
         try:

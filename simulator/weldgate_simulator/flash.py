@@ -28,7 +28,8 @@ class VirtualFlash:
     Attributes:
         data: the bytes as they stand. erases: how often each sector was erased.
         programs, programmed_bytes, reads, steps: counters. lost_bits: bits that a program could not set.
-        fail_programs, fail_erases: how many of the next operations raise OSError. broken: sectors that always do.
+        fail_programs, fail_erases: how many of the next operations raise OSError. broken: sectors that take neither.
+        unreadable: sectors whose reading raises OSError.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class VirtualFlash:
         self.programs = self.programmed_bytes = self.reads = self.steps = self.lost_bits = 0
         self.fail_programs = self.fail_erases = 0
         self.broken: list[int] = []
+        self.unreadable: list[int] = []
         self._charge = charge
         self._random = (seed * 2654435761 + 1) & 0xFFFFFFFF
         self._cut_in = -1
@@ -65,6 +67,8 @@ class VirtualFlash:
         """Fill `buf` from `offset` on."""
         self._inside(offset, len(buf))
         self.reads += 1
+        if offset // self.sector_size in self.unreadable:
+            raise OSError(_EIO)
         buf[:] = memoryview(self.data)[offset : offset + len(buf)]
 
     def program(self, offset: int, data: "bytes | bytearray | memoryview") -> None:

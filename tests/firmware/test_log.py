@@ -291,6 +291,29 @@ class TestTwoCopies(unittest.TestCase):
         for boot in (mounted, booted, booted):
             self.assertEqual(boot(flash).get(LATCH, ID), b"\0\x96")
 
+    def test_unreadable_copy_counts_as_damaged(self):
+        """A copy that the driver can't read costs nothing grave; both unreadable is latched."""
+        flash, log = fresh()
+        log.put(LATCH, b"\0\x96", ID)
+        flash.unreadable = [0, 1, 2, 3]
+        again = mounted(flash)
+        self.assertEqual((again.get(LATCH, ID), again.readable(LATCH), again.failures), (b"\0\x96", True, 1))
+        self.assertTrue(again.service(True) or again.failed)
+        flash.unreadable = list(range(8))
+        last = mounted(flash)
+        self.assertFalse(last.readable(LATCH))
+        self.assertFalse(last.service(True))
+
+    def test_read_failure_is_a_storage_error(self):
+        """When the driver stops reading after the mount, asking for a fact raises STORAGE_UNREADABLE."""
+        flash, log = fresh()
+        log.put(LATCH, b"\0\x96", ID)
+        flash.unreadable = list(range(8))
+
+        self.assertEqual(code_of(log.get, LATCH, ID), reasons.STORAGE_UNREADABLE)
+        self.assertEqual(code_of(lambda: list(log.items(LATCH))), reasons.STORAGE_UNREADABLE)
+        self.assertEqual(code_of(log.put, LATCH, b"\0\x97", ID), reasons.STORAGE_FAILED)
+
 
 class TestPowerCut(unittest.TestCase):
     """A cut at any step leaves the old facts or the new ones."""

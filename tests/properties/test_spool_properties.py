@@ -248,13 +248,12 @@ class SpoolHistory(RuleBasedStateMachine):
     def reboot(self) -> None:
         """Mount anew, nothing torn."""
         before = self.spool
-        highest, oldest, next_seq = before.highest, before.oldest, before.next_seq
+        highest, next_seq = before.highest, before.next_seq
         self._mount()
         if highest:
             assert self.spool.epoch == before.epoch
             assert highest <= self.spool.highest < next_seq
             assert highest < self.spool.next_seq <= next_seq
-            assert self.spool.oldest <= oldest
         elif self.spool.formatted:
             self.sent.clear()
 
