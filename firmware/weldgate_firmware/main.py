@@ -30,6 +30,7 @@ async def _collect() -> None:
 
 def run() -> None:
     """Run until something ends it, then restart."""
+    gc.threshold(-1)  # type: ignore[attr-defined]  # set by boot.py for the imports; from here on `_collect` does it
     flash = PartitionFlash()
     storage = Storage(flash, Board.random)
     identity = running = error = None

@@ -1,6 +1,7 @@
 """Start the firmware in the real interpreter: stand-ins in place and kept fed, then ``main`` as on the chip."""
 
 import asyncio
+import gc
 import sys
 
 from . import esp32, machine, network
@@ -19,6 +20,7 @@ sys.modules["esp32"] = esp32
 sys.modules["network"] = network
 machine.step()
 tasks = [asyncio.create_task(_keep_stepping())]
+gc.threshold(8192)  # type: ignore[attr-defined]  # as boot.py does on the chip, and why is told there
 
 from weldgate_firmware import main  # noqa: E402 - only now do the modules exist that it imports
 
