@@ -172,3 +172,15 @@ def house(tmp_path: Path) -> Callable[..., Any]:
 def talker() -> type[Talker]:
     """Return the scripted chip's class."""
     return Talker
+
+
+@pytest.fixture
+def eventually() -> Callable[[Callable[[], bool]], Any]:
+    """Return a wait for what happens on another thread, with an end."""
+
+    async def wait(true: Callable[[], bool]) -> None:
+        async with asyncio.timeout(20):
+            while not true():
+                await asyncio.sleep(0.001)
+
+    return wait

@@ -27,7 +27,7 @@ def order(number: int = 1, expires_s: int = 4_000_000_000, type_: int = messages
     return signed_order(DEVICE, type_, signed(claims), "mqtt:test", NOW_S)
 
 
-def test_order_reaches_a_connected_chip_at_once(house: Any, talker: Any) -> None:
+def test_order_reaches_a_connected_chip_at_once(house: Any, talker: Any, eventually: Any) -> None:
     """A chip that is there gets the signed object as it is, and its result ends the order."""
 
     async def scene() -> None:
@@ -44,8 +44,7 @@ def test_order_reaches_a_connected_chip_at_once(house: Any, talker: Any) -> None
 
             chip.send(chip.frame(1, type_=messages.ORDER_RESULT, order=order().id, type=messages.RELEASE, result=0))
             await chip.acked(1)
-            while not reported:
-                await asyncio.sleep(0)
+            await eventually(lambda: bool(reported))
             assert (reported[0].state, len(h.downlink)) == (APPLIED, 0)
 
     asyncio.run(scene())
@@ -66,7 +65,7 @@ def test_order_waits_durably_for_its_chip(house: Any, talker: Any) -> None:
     asyncio.run(scene())
 
 
-def test_repeated_order_is_the_same_order(house: Any, talker: Any) -> None:
+def test_repeated_order_is_the_same_order(house: Any, talker: Any, eventually: Any) -> None:
     """The platform repeats an order until its result comes; the result is told again, and nothing is sent twice."""
 
     async def scene() -> None:
@@ -82,8 +81,7 @@ def test_repeated_order_is_the_same_order(house: Any, talker: Any) -> None:
                 chip.frame(1, type_=messages.ORDER_RESULT, order=order().id, type=messages.RELEASE, result=1, reason=41)
             )
             await chip.acked(1)
-            while not reported:
-                await asyncio.sleep(0)
+            await eventually(lambda: bool(reported))
             again = await h.downlink.put(order())
             assert (again.state, again.reason) == (REFUSED, 41)
             assert len(reported) == 2
@@ -91,7 +89,7 @@ def test_repeated_order_is_the_same_order(house: Any, talker: Any) -> None:
     asyncio.run(scene())
 
 
-def test_order_expires_and_says_so(house: Any, talker: Any) -> None:
+def test_order_expires_and_says_so(house: Any, talker: Any, eventually: Any) -> None:
     """What waited too long is not handed over late."""
 
     async def scene() -> None:
@@ -100,8 +98,7 @@ def test_order_expires_and_says_so(house: Any, talker: Any) -> None:
             h.downlink.report = ended.append
             await h.downlink.put(signed_order(DEVICE, messages.RELEASE, order().object, "mqtt:test", NOW_S, wait_s=0))
             h.downlink.sweep()
-            while not ended:
-                await asyncio.sleep(0)
+            await eventually(lambda: bool(ended))
             chip = talker(1)
             await chip.come_online(h.link)
             await chip.until(lambda: len(chip.events) > 1)
@@ -111,7 +108,7 @@ def test_order_expires_and_says_so(house: Any, talker: Any) -> None:
     asyncio.run(scene())
 
 
-def test_token_ends_by_session_start_or_refusal(house: Any, talker: Any) -> None:
+def test_token_ends_by_session_start_or_refusal(house: Any, talker: Any, eventually: Any) -> None:
     """A token's result is the session it started, or the chip's reason."""
 
     async def scene() -> None:
@@ -131,14 +128,13 @@ def test_token_ends_by_session_start_or_refusal(house: Any, talker: Any) -> None
                 ),
             )  # fmt: skip
             await chip.acked(2)
-            while len(ended) < 2:
-                await asyncio.sleep(0)
+            await eventually(lambda: not (len(ended) < 2))
             assert [(done.state, done.reason) for done in ended] == [(REFUSED, reasons.TOKEN_USED), (APPLIED, 0)]
 
     asyncio.run(scene())
 
 
-def test_operators_lock_is_applied_when_the_chip_names_it(house: Any, talker: Any) -> None:
+def test_operators_lock_is_applied_when_the_chip_names_it(house: Any, talker: Any, eventually: Any) -> None:
     """A lock needs no signature; the chip's heartbeat says that it holds."""
 
     async def scene() -> None:
@@ -149,8 +145,7 @@ def test_operators_lock_is_applied_when_the_chip_names_it(house: Any, talker: An
             await chip.until(lambda: LOCK in chip.events)
             assert chip.got[-1] == (messages.LOCK, {"mode": 2, "id": b"L" * 8, "reason": 125})
             chip.heartbeat(lock_ids=[b"L" * 8])
-            while len(h.downlink):
-                await asyncio.sleep(0)
+            await eventually(lambda: not (len(h.downlink)))
 
     asyncio.run(scene())
 

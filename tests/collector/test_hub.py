@@ -32,7 +32,7 @@ def test_frames_are_stored_then_acknowledged(house: Any, talker: Any) -> None:
     asyncio.run(scene())
 
 
-def test_d2_no_ack_before_the_commit(house: Any, talker: Any) -> None:
+def test_d2_no_ack_before_the_commit(house: Any, talker: Any, eventually: Any) -> None:
     """D2: while commits fail no ack leaves; when they succeed again it does, and nothing is lost."""
     failing = [True]
 
@@ -51,8 +51,7 @@ def test_d2_no_ack_before_the_commit(house: Any, talker: Any) -> None:
             await chip.come_online(h.link)
             failing[0] = True
             chip.send(chip.frame(1), chip.frame(2))
-            while not h.writer.trouble:
-                await asyncio.sleep(0)
+            await eventually(lambda: bool(h.writer.trouble))
             assert chip.conversation.acked == 0
 
             failing[0] = False
@@ -315,5 +314,39 @@ def test_chip_that_is_no_longer_known_is_cut_off(house: Any, talker: Any) -> Non
             h.hub.drop_unknown()
             await chip.until(lambda: chip.is_closed)
             assert not other.is_closed
+
+    asyncio.run(scene())
+
+
+def test_rows_in_the_queue_are_not_doubled_by_a_reconnect(house: Any, talker: Any, eventually: Any) -> None:
+    """A chip that reconnects while its frames still wait for a commit sends them again; each is stored once."""
+    failing = [False]
+
+    class Failing(sqlite3.Connection):
+        def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
+            if sql == "COMMIT" and failing[0]:
+                error = sqlite3.OperationalError("database or disk is full")
+                error.sqlite_errorcode = sqlite3.SQLITE_FULL
+                raise error
+            return super().execute(sql, *args)
+
+    async def scene() -> None:
+        async with house(seam=lambda path: connect(path, Failing)) as h:
+            first, second = talker(1), talker(1)
+            await first.come_online(h.link)
+            await first.until(lambda: len(first.events) > 1)
+            failing[0] = True
+            raws = [first.frame(seq) for seq in range(1, 4)]
+            first.send(*raws)
+            await eventually(lambda: bool(h.writer.trouble))
+            await second.come_online(h.link, highest=3)
+            assert second.conversation.high_water == 0
+            second.send(raws[0], second.frame(2, mean_ma=7), raws[2], second.frame(4))
+            await first.until(lambda: first.is_closed)
+            failing[0] = False
+            await second.acked(4)
+
+            assert [record.raw for record in h.records(kind=1)] == [*raws, second.frame(4)]
+            assert len(h.records(kind=2, types=(CONFLICT,))) == 1
 
     asyncio.run(scene())

@@ -88,7 +88,7 @@ def test_frames_stop_and_start(tmp_path: Path, talker: Any) -> None:
         assert [record.seq for record in reader.records(kind=1)] == list(range(1, 9))
 
 
-def test_health_metrics_and_status(tmp_path: Path) -> None:
+def test_health_metrics_and_status(tmp_path: Path, eventually: Any) -> None:
     """The three ways to ask how it is agree."""
     config = load_config(site(tmp_path))
 
@@ -124,8 +124,7 @@ def test_health_metrics_and_status(tmp_path: Path) -> None:
 
             failing[0] = True
             service.writer.submit(lambda _connection: None)
-            while not service.writer.trouble:
-                await asyncio.sleep(0)
+            await eventually(lambda: bool(service.writer.trouble))
             assert "503" in (await ask(port, "/healthz"))[0]
             assert "weldgate_store_trouble 1.0" in (await ask(port, "/metrics"))[1]
             assert "404" in (await ask(port, "/"))[0]
