@@ -17,6 +17,7 @@ class Button:
 
     def __init__(self) -> None:
         self.pressed = True  # until seen released: a button held at boot is no edge
+        self._seen = False  # the level has been told since boot
         self._level_ms = 0  # how long the level has been as it is, saturating
         self._hold_ms = 0  # how long it has been held while a session was live
         self._held = False  # this hold has been reported
@@ -31,11 +32,12 @@ class Button:
         """Let `ms` milliseconds pass at the present level."""
         if self._level_ms < STUCK_MS:
             self._level_ms += ms
-        if self.pressed and self._level_ms >= STUCK_MS:
+        if self.pressed and self._seen and self._level_ms >= STUCK_MS:
             self._stuck = True
 
     def level(self, pressed: bool) -> bool:
         """Take the level as it is now; return True when this is a press that counts as an act."""
+        self._seen = True
         if pressed == self.pressed:
             return False
         edge = pressed and self._level_ms >= RELEASED_MS

@@ -41,6 +41,7 @@ class Core(Telling):
         armed: the claims that wait for a local act; armed_via: how they came; act: what the chip sensed last.
         cause: why the session ends, a reason number; set by whoever posts the event.
         power_failing: the supply is going; nothing starts.
+        button_stuck: the button has been held for a minute; nothing starts.
         moves: changes of the gate's state so far, wrapping at 2^16.
         failures: exceptions caught on the gate's path; last_error, last_exception: number and type of the last.
         begin_commit, drop_commit: what COMMIT and ABANDON do; `starts` hangs itself in here.
@@ -69,11 +70,23 @@ class Core(Telling):
         self.act = 0
         self.cause = 0
         self.power_failing = False
+        self.button_stuck = False
         self.moves = 0
         self.failures = 0
         self.last_error = 0
         self.last_exception = ""
         outputs.relay(False)
+
+    def shut(self) -> int:
+        """Return why no token can be accepted in this state, 0 when one can."""
+        state = self.gate.state
+        if state == gates.LATCHED:
+            return reasons.GATE_LATCHED
+        if not self.ready or self.power_failing:
+            return reasons.GATE_NOT_READY
+        if state == gates.LOCKED:
+            return reasons.GATE_LOCKED
+        return reasons.GATE_BUSY if state in (gates.COMMITTING, gates.ENDING) else 0
 
     # -- events in -------------------------------------------------------------
 

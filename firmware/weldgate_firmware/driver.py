@@ -123,6 +123,9 @@ class Driver(Remote):
         core = self.core
         ms = self.clock.advance()
         self._button.passed(ms)
+        if self._button.stuck != core.button_stuck:
+            core.button_stuck = self._button.stuck
+            self._senses.reported(reasons.ALARM_BUTTON_STUCK, core.button_stuck)
         if self._button.held(ms, core.gate.closed):
             self._limits.soft_end(reasons.END_WELDER)
         if not core.closed:
@@ -188,10 +191,8 @@ class Driver(Remote):
             self._tokens.act(ACT_BUTTON, core.armed_via or VIA_SCANNER)
         elif state == gates.IDLE:
             core.refuse(reasons.GATE_NO_SESSION, VIA_BUTTON)
-        elif state == gates.LATCHED:
-            core.tell(reasons.GATE_LATCHED)
-        elif state == gates.LOCKED:
-            core.tell(reasons.GATE_LOCKED if core.ready else reasons.GATE_NOT_READY)
+        elif not core.closed:
+            core.tell(core.shut())
 
     def stop(self) -> None:
         """The welder's own stop by an input of its own, where the board has one."""
@@ -222,6 +223,13 @@ class Driver(Remote):
     def contact(self, closed: "bool | None") -> None:
         """Take the contactor's mirror contact: closed, open, or None where there is none."""
         self._senses.contact = closed
+
+    def case(self, closed: bool) -> None:
+        """Take the case switch: an open case is told, and told again when it is closed."""
+        try:
+            self._senses.reported(reasons.ALARM_CASE_OPEN, not closed)
+        except Exception as error:
+            self._failed(error)
 
     def power_failing(self) -> None:
         """The supply is going: open, then write what the stored energy allows."""

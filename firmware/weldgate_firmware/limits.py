@@ -72,18 +72,24 @@ class Limits:
             return
         if session.second(passed):
             core.facts.put(POWERED, session.keep_next())
+        self._check_limits()
+        if core.gate.state == gates.LIVE:
+            self._idle(passed)
+
+    def _check_limits(self) -> None:
+        """End, soften or warn by whichever limit comes first."""
+        core = self._core
+        session = core.session
+        if session is None:
+            return
         left_s, cause = session.left(core.clock, not core.closed)
         if left_s <= 0:
             core.post(gates.HARD_END, cause)
-            return
-        if core.gate.state != gates.LIVE:
-            return
-        if left_s <= min(SOFT_S, session.granted_s(cause) // 2):
-            self.soft_end(cause)
-        elif session.warn(left_s):
-            core.tell(cause)
-        else:
-            self._idle(passed)
+        elif core.gate.state == gates.LIVE:
+            if left_s <= min(SOFT_S, session.granted_s(cause) // 2):
+                self.soft_end(cause)
+            elif session.warn(left_s):
+                core.tell(cause)
 
     def _idle(self, passed: int) -> None:
         """Count seconds without an arc."""
@@ -130,6 +136,7 @@ class Limits:
         if quality == FLOOR:
             return
         taken = clock.offer(unix_s, ms, quality)
+        self._check_limits()
         core.facts.put(TRUSTED_FLOOR, pack(">I", clock.trusted_s))
         core.facts.put(TENTATIVE_FLOOR, pack(">I", clock.tentative_s))
         if not taken and not self._clock_told:

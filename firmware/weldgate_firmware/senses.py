@@ -23,7 +23,7 @@ class Senses:
 
     def __init__(self, core: "Core") -> None:
         self._core = core
-        self._fault_id = b""
+        self._present: "dict[int, bytes]" = {}  # alarms that hold as long as their cause: reason -> id
         self.contact: "bool | None" = None
 
     def sensed(self, happened: int) -> None:
@@ -58,8 +58,19 @@ class Senses:
         if fault:
             core.post(gates.FAULT, reasons.END_SENSOR_FAULT)
         if before and before != fault:
-            core.alarm(before, self._fault_id, CLEARED, False)
-        if fault and before != fault:
-            self._fault_id = core.random(8)
-            core.alarm(fault, self._fault_id, RAISED, False)
-            core.outputs.show(core.gate.state, fault)
+            self.reported(before, False)
+        if fault:
+            self.reported(fault, True)
+
+    def reported(self, reason: int, present: bool) -> None:
+        """Raise an alarm that does not latch when it comes, and clear it under the same id when it goes."""
+        core = self._core
+        id_ = self._present.get(reason)
+        if present and id_ is None:
+            id_ = core.random(8)
+            self._present[reason] = id_
+            core.alarm(reason, id_, RAISED, False)
+            core.outputs.show(core.gate.state, reason)
+        elif id_ is not None and not present:
+            del self._present[reason]
+            core.alarm(reason, id_, CLEARED, False)

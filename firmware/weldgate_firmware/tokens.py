@@ -43,15 +43,8 @@ class Tokens:
     def submit(self, data: "bytes | str", via: int) -> None:
         """Take a token's bytes or text; refuse at once what can't be accepted now."""
         core = self._core
-        state = core.gate.state
-        reason = 0
-        if state == gates.LATCHED:
-            reason = reasons.GATE_LATCHED
-        elif state == gates.LOCKED:
-            reason = reasons.GATE_LOCKED if core.ready else reasons.GATE_NOT_READY
-        elif core.power_failing:
-            reason = reasons.GATE_NOT_READY
-        elif state == gates.COMMITTING or state == gates.ENDING or self._steps is not None or self._extension:
+        reason = core.shut()
+        if not reason and (self._steps is not None or self._extension is not None):
             reason = reasons.GATE_BUSY
         if reason:
             core.refuse(reason, via)
@@ -114,7 +107,7 @@ class Tokens:
             self._extension = claims
             core.facts.put(USED_ID, pack(">I", clocks.from_unix(claims.expires_s)), claims.id)
         elif gates.REFUSE in actions:
-            core.refuse(reasons.GATE_BUSY if core.ready and not core.holds.any else reasons.GATE_LOCKED, via, claims)
+            core.refuse(core.shut() or reasons.GATE_BUSY, via, claims)
         else:
             core.arm(claims, via)
             core.tell(0)
@@ -127,8 +120,6 @@ class Tokens:
         session = core.session
         if state == gates.LIVE and session is not None and claims.holder != session.holder:
             return reasons.TOKEN_OTHER_HOLDER
-        if core.power_failing:
-            return reasons.GATE_NOT_READY
         if core.sensor_fault:
             return reasons.GATE_SENSOR_FAULT
         if core.facts.log.count(USED_ID) >= USED_IDS_MAX:
@@ -149,10 +140,14 @@ class Tokens:
             reason = reasons.GATE_NOT_READY
         elif core.sensor_fault:
             reason = reasons.GATE_SENSOR_FAULT
+        elif core.button_stuck:
+            reason = reasons.GATE_BUTTON_STUCK
         elif core.watch.over:
             reason = reasons.GATE_CURRENT_BEFORE_START
         elif core.session is not None and core.session.left(core.clock)[0] <= 0:
             reason = reasons.GATE_LIMIT_SPENT
+        elif core.armed is not None and end_of(core.armed) <= core.clock.now_s:
+            reason = reasons.TOKEN_EXPIRED  # while it waited
         if reason:
             core.refuse(reason, via, core.armed)
             return
