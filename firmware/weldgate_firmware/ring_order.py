@@ -89,14 +89,28 @@ class RingOrder:
         while behind != self.head and self.first[behind] > self.first[self.head]:
             self.head = behind
             behind = self.oldest()
+        bound = 0
+        for step in range(1, self.count):
+            index = self.turn(step)
+            if self.state[index] == LIVE:
+                if bound <= self.first[index] <= self.first[self.head]:
+                    bound = self.first[index]
+                else:
+                    # Older than what stands before it: it was given up, and took neither the kill nor the erase.
+                    self.state[index] = DIRTY
+
+    def _find_firsts(self) -> None:
+        """Take each sector's first number from its first record; one without any begins where the next one does.
+
+        The header only says which number was to come first: where that record failed, the sector before may hold it.
+        """
         bound = self.first[self.head]
         for step in range(1, self.count):
             index = (self.head - step) % self.count
             if self.state[index] == LIVE:
-                if self.first[index] > bound:
-                    self.state[index] = DIRTY
-                else:
-                    bound = self.first[index]
+                if self.sectors.seek(index, SECTOR_HEADER, 0, self.epoch):
+                    bound = self.sectors.seq
+                self.first[index] = bound
 
     def read_tail(self) -> "tuple[int, int]":
         """Find the newest committed record and whether something was torn behind it.
@@ -122,9 +136,13 @@ class RingOrder:
             if self.state[index] == LIVE:
                 highest = self._walk(index)
             step += 1
-        if highest == 0:  # the head is empty and nothing older is held
-            highest = self.first[self.head] - 1
-        return highest, next_seq
+        if highest == 0:  # no record is held, only sectors that were opened for one
+            highest = self.first[self.oldest()] - 1
+        if step > 1 and highest >= self.first[self.head]:
+            # The sector before has the record that was to come first here: its program failed, and took all the same.
+            self.first[self.head] = highest + 1
+        self._find_firsts()
+        return highest, max(next_seq, highest + 1)
 
     def _walk(self, index: int) -> int:
         """Give the last number intact in a sector, 0 when none is; `sectors.end` is behind it."""

@@ -1,5 +1,6 @@
 """The sectors' turn: which one is newest, next, oldest."""
 
+import struct
 import unittest
 
 from weldgate_firmware.ring_format import CLEAN, DIRTY, LIVE, RETIRED, UNREADABLE, RingSectors
@@ -7,6 +8,11 @@ from weldgate_firmware.ring_order import RingOrder
 from weldgate_simulator.flash import VirtualFlash
 
 SECTOR = 256
+
+
+def frame(seq):
+    """Return a raw frame."""
+    return struct.pack(">BB8s4sIIHH", 0x28, 0x44, b"\0" * 7 + b"\7", b"epo!", seq, 1700000000, 0, 0) + b"tagtagta"
 
 
 class TestRingOrder(unittest.TestCase):
@@ -87,12 +93,52 @@ class TestRingOrder(unittest.TestCase):
     def test_sector_out_of_order_is_dropped(self):
         """A sector whose numbers do not descend from the head's is not part of the ring."""
         self.order.open(0, 1)
+        self.order.write(frame(1))
         self.order.open(1, 90)
         self.order.open(2, 5)
         again = self.ring()
         again.mount()
 
         self.assertEqual((again.head, again.state[1], again.state[0]), (2, DIRTY, LIVE))
+
+    def test_number_that_took_before_its_sector_failed_is_not_used_again(self):
+        """With the head empty and its first number in the sector before, numbers go on behind that, also later."""
+        self.order.open(0, 1)
+        for seq in (1, 2):
+            self.order.write(frame(seq))
+        self.order.open(1, 2)
+        again = self.ring()
+        again.mount()
+        self.assertEqual(again.read_tail(), (2, 3))
+        self.assertEqual(again.last_of(0, 3), 2)
+        self.order.write(frame(3))
+        self.order.open(2, 4)
+        later = self.ring()
+        later.mount()
+
+        self.assertEqual((later.read_tail(), later.last_of(0, 4), later.first[1]), ((3, 4), 2, 3))
+
+    def test_sectors_opened_for_nothing_do_not_hide_a_skipped_number(self):
+        """With no record held, the numbers from the oldest opened sector on count as never committed."""
+        self.order.open(0, 7)
+        self.order.open(1, 8)
+        again = self.ring()
+        again.mount()
+
+        self.assertEqual((again.read_tail(), again.first[0], again.last_of(0, 8)), ((6, 8), 8, 7))
+
+    def test_sector_that_would_not_go_does_not_cost_a_newer_one(self):
+        """Of two sectors that contradict each other the one that was given up is dropped, not the newer one."""
+        self.order.open(0, 1)
+        self.order.write(frame(1))
+        self.order.open(4, 8)
+        self.order.write(frame(8))
+        self.order.open(3, 9)
+        self.order.write(frame(9))
+        again = self.ring()
+        again.mount()
+
+        self.assertEqual((again.head, again.state[4], again.state[0]), (3, LIVE, DIRTY))
 
     def test_pending_counts_what_the_collector_has_not_got(self):
         """Sectors whose last number is beyond the ack are pending, the head apart."""

@@ -59,6 +59,13 @@ class TestRingReader(unittest.TestCase):
         self.assertEqual(self.reader.read(3, bytearray(10)), 0)
         self.assertEqual(bytes(self.buf[: self.reader.read(3, self.buf)]), frame(3))
 
+    def test_record_that_took_before_its_sector_failed_is_found(self):
+        """A record begun again in a new sector, and lost there, is read from the sector where it took."""
+        self.order.erase(3)
+        self.order.open(3, 15)
+
+        self.assertEqual((self.reader.next_held(15), self.reader.read(15, self.buf)), (15, 34))
+
     def test_forget_drops_the_place(self):
         """After `forget` records are found afresh."""
         self.reader.read(1, self.buf)
