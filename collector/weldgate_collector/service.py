@@ -7,6 +7,8 @@ an ack follows its commit.
 """
 
 import asyncio
+import fcntl
+import os
 import secrets
 import time
 from collections.abc import Coroutine
@@ -25,7 +27,7 @@ from .chips import Chips, read_key, read_secret
 from .config import Config
 from .control import Asked, ControlSocket, read_token
 from .downlink import Downlink, Order, lock_order, signed_order
-from .errors import OrderError
+from .errors import OrderError, StoreError
 from .hub import Hub, Limits
 from .ingest import Lines, operator_row
 from .links.base import Link
@@ -128,6 +130,7 @@ class Service:
         """Open the store, and make what lives on it: lines, downlink, hub."""
         config = self._config
         config.data_dir.mkdir(parents=True, exist_ok=True)
+        self._stack.callback(os.close, _lock(config.data_dir / "collector.lock"))
         self.writer = Writer(
             self.database, config.store.commit_ms, config.store.batch_rows, self._committed, self._connect
         )
@@ -262,6 +265,21 @@ class Service:
         self.hub.put([operator_row(device, text, self.hub.now_ms())])
         _log.warning("operator_lock", device=asked.device, who=who, mode=mode, lock=lock.hex())
         return lock_order(device, mode, lock, reason, f"operator:{who}", now_s, _LOCK_WAIT_S)
+
+
+def _lock(path: Path) -> int:
+    """Take the data folder for this process alone, and return the lock's descriptor; the kernel drops it with us.
+
+    Raises:
+        StoreError: another collector has it.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise StoreError(reasons.TOOL_STORE, f"{path.parent}: another collector runs here") from None
+    return handle
 
 
 def read_password(config: Config, name: str) -> str:

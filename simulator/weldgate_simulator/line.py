@@ -123,10 +123,11 @@ pack_ms = 20
         _end(self._collector, signal.SIGKILL)
         self._collector = None
 
-    def stop_collector(self) -> None:
-        """Stop the collector gracefully."""
-        _end(self._collector, signal.SIGTERM)
-        self._collector = None
+    def stop_collector(self) -> int:
+        """Stop the collector gracefully and return its exit code."""
+        process, self._collector = self._collector, None
+        _end(process, signal.SIGTERM)
+        return process.returncode if process is not None else 0
 
     def start_consumer(self) -> None:
         """Start the consumer."""

@@ -25,7 +25,9 @@ from weldgate_collector import (
     request,
     write_secret,
 )
+from weldgate_collector import config as config_module
 from weldgate_collector.chips import Chip
+from weldgate_collector.metrics import Metrics
 from weldgate_protocol import cbor, messages
 from weldgate_protocol.collector_record import decode_record
 
@@ -228,3 +230,63 @@ def _known() -> Chip:
 
     root, device = bytes(range(32)), (1).to_bytes(8, "big")
     return Chip("1", 1, derive(root, b"up", device, 1).hex(), derive(root, b"down", device, 1).hex())
+
+
+def test_second_collector_on_the_same_data_is_refused(tmp_path: Path) -> None:
+    """Two writers would break the line of rows; the second is told, and the first goes on."""
+    config = load_config(site(tmp_path))
+
+    async def scene() -> None:
+        first = Service(config)
+        await first.start()
+        try:
+            with pytest.raises(CollectorError, match="another collector runs here"):
+                await Service(config).start()
+            answer = await asyncio.to_thread(request, config.control_socket, {"do": "status"})
+            assert answer["ok"]
+        finally:
+            await first.stop()
+
+    asyncio.run(scene())
+
+
+def test_start_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    """A port that is taken ends the start; what was started is stopped again, and the data is free."""
+    config = load_config(site(tmp_path))
+
+    async def scene() -> None:
+        link = MemoryLink()
+        blocker = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
+        port = blocker.sockets[0].getsockname()[1]
+        text = (tmp_path / "collector.toml").read_text("utf-8").replace("port = 0", f"port = {port}", 1)
+        (tmp_path / "taken.toml").write_text(text, "utf-8")
+        taken = load_config(tmp_path / "taken.toml")
+        with pytest.raises(OSError, match="address already in use"):
+            await Service(taken, (link,)).start()
+        with pytest.raises(ConnectionRefusedError):
+            link.connect(None)  # type: ignore[arg-type]
+        blocker.close()
+        await blocker.wait_closed()
+        service = Service(config)
+        await service.start()
+        await service.stop()
+
+    asyncio.run(scene())
+
+
+def test_documentation_names_every_key_and_metric(tmp_path: Path) -> None:
+    """``docs/collector.md`` is checked against the code."""
+    text = Path("docs/collector.md").read_text("utf-8")
+    sections = {
+        "collector": config_module.CollectorSection, "tcp": config_module.TcpSection,
+        "store": config_module.StoreSection,
+        "upstream[]": config_module.UpstreamSection, "metrics": config_module.MetricsSection,
+        "log": config_module.LogSection, "control": config_module.ControlSection,
+    }  # fmt: skip
+    for table, section in sections.items():
+        for field in section.__struct_fields__:
+            if (table, field) != ("upstream[]", "kind"):
+                assert f"`{table}.{field}`" in text or f"`.{field}`" in text, f"{table}.{field}"
+    for line in Metrics().text().decode().splitlines():
+        if line.startswith("# TYPE ") and not line.split()[2].endswith("_created"):
+            assert f"`{line.split()[2].removeprefix('weldgate_')}`" in text, line

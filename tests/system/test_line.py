@@ -36,10 +36,13 @@ def test_every_frame_arrives_once(tmp_path: Path, kind: type[Broker]) -> None:
         wait_for("receipts", lambda: line.health()["upstreams"]["consumer"]["waiting_rows"] == 0)
         line.stop_collector()
         stored, delivered = line.stored(), line.delivered()
+        logs = "".join(log.read_text("utf-8") for log in tmp_path.glob("*.log"))
+        secret = [line.key_file.read_text("utf-8"), *(text for chip in chips for text in (chip.up, chip.down))]
 
     sent = {(sender.device, raw) for sender in load.senders for raw in sender.raws}
     assert load.acknowledged == CHIPS * FRAMES
     assert sorted(stored) == delivered
+    assert not any(text in logs for text in secret)
     assert {(device, raw) for device, _, _, raw in delivered} == sent
     for sender in load.senders:
         assert [seq for device, _, seq, _ in delivered if device == sender.device] == list(range(1, FRAMES + 1))
@@ -57,3 +60,27 @@ def test_platform_that_starts_late_gets_everything(tmp_path: Path) -> None:
         asyncio.run(load.run("127.0.0.1", line.port))
         line.start_consumer()
         wait_for("every frame delivered", lambda: line.delivered_count() == 500)
+
+
+@pytest.mark.broker
+def test_graceful_stop_in_the_middle_flushes_and_goes_on(tmp_path: Path) -> None:
+    """SIGTERM while frames flow ends with 0, keeps what it accepted, and the next start goes on from there."""
+    chips = make_chips(5, secrets.token_bytes(32))
+    load = Load(chips, 600, window=30)
+
+    async def scene(line: Line) -> None:
+        running = asyncio.create_task(load.run("127.0.0.1", line.port))
+        for moment in (500, 1500):
+            while load.acknowledged < moment and not running.done():
+                await asyncio.sleep(0)
+            acknowledged = load.acknowledged
+            assert await asyncio.to_thread(line.stop_collector) == 0
+            assert len(line.stored()) >= acknowledged
+            await asyncio.to_thread(line.start_collector)
+        await running
+
+    with Line(tmp_path, chips) as line:
+        asyncio.run(scene(line))
+        wait_for("every frame delivered", lambda: line.delivered_count() == 3000)
+        assert len(line.stored()) == 3000
+        assert line.counts()["doubled"] == 0

@@ -37,11 +37,11 @@ class Reader:
         """Open an existing store.
 
         Raises:
-            StoreError: there is none, or a newer weldgate made it.
+            StoreError: there is none, or an older or newer weldgate made it.
         """
         if not path.exists():
             raise StoreError(TOOL_NOT_FOUND, f"{path}: no store is there")
-        self._connection = open_store(path, open_connection)
+        self._connection = open_store(path, open_connection, may_migrate=False)
         self._connection.execute("PRAGMA query_only=ON")
 
     def __enter__(self) -> "Reader":

@@ -124,12 +124,13 @@ def connect(path: str, factory: type[sqlite3.Connection] = sqlite3.Connection) -
     return connection
 
 
-def open_store(path: Path, open_connection: Connect = connect) -> sqlite3.Connection:
+def open_store(path: Path, open_connection: Connect = connect, may_migrate: bool = True) -> sqlite3.Connection:
     """Open a database through the seam and bring it to the newest schema.
 
     Args:
         path: the database file; made when it isn't there.
         open_connection: the ``connect`` seam.
+        may_migrate: False = an older schema is refused instead; only its one writer changes a store.
 
     Raises:
         StoreError: the file is of a newer version than this program, or no database of ours.
@@ -142,18 +143,20 @@ def open_store(path: Path, open_connection: Connect = connect) -> sqlite3.Connec
     except sqlite3.DatabaseError as error:
         raise StoreError(TOOL_STORE_DAMAGED, f"{path}: {error}; set it aside or restore a backup") from error
     try:
-        _migrate(connection, path)
+        _migrate(connection, path, may_migrate)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+def _migrate(connection: sqlite3.Connection, path: Path, may_migrate: bool) -> None:
     """Run the migrations that are missing, one transaction each."""
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > len(MIGRATIONS):
         raise StoreError(TOOL_STORE, f"{path}: schema {version}, at most {len(MIGRATIONS)}: a newer weldgate made it")
+    if version < len(MIGRATIONS) and not may_migrate:
+        raise StoreError(TOOL_STORE, f"{path}: schema {version}, {len(MIGRATIONS)} is wanted; start the collector once")
     for number in range(version, len(MIGRATIONS)):
         connection.execute("BEGIN IMMEDIATE")
         try:
