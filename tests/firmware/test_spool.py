@@ -54,6 +54,17 @@ def prepare(spool):
         pass
 
 
+def refusing(program, least):
+    """Return a flash's program that refuses whatever is as long as a record."""
+
+    def short_only(offset, data):
+        if len(data) >= least:
+            raise OSError(5)
+        program(offset, data)
+
+    return short_only
+
+
 def fill(spool, until, priority=RECORD):
     """Append ordinary frames until the number `until` is written, with the relay open."""
     while spool.next_seq <= until:
@@ -247,8 +258,9 @@ class TestReading(unittest.TestCase):
         fill(spool, 6)
         spool._random = other_random
         spool.renew()
-        prepare(spool)
         fill(spool, 1)
+        self.assertEqual(mounted(flash).next_held(1), 1)
+        prepare(spool)
 
         again = mounted(flash)
 
@@ -453,6 +465,28 @@ class TestFailures(unittest.TestCase):
         self.assertEqual(spool.admits(SESSION), reasons.GATE_FLASH_FAILED)
         self.assertEqual((spool.skipped, spool.next_seq), ((3, 3), 4))
         self.assertEqual(code_of(spool.append, frame(spool, type_=GAP), SESSION), reasons.STORAGE_FAILED)
+
+    def test_record_is_tried_in_three_sectors(self):
+        """Where sectors open but take no record, three are tried, and then the number is spent."""
+        flash, spool = fresh()
+        fill(spool, 2)
+        flash.program = refusing(flash.program, 62)
+
+        self.assertEqual(code_of(spool.append, frame(spool), RECORD), reasons.STORAGE_FAILED)
+        self.assertEqual((spool.failures, spool.skipped), (3, (3, 3)))
+
+    def test_nothing_to_erase_is_storage_full(self):
+        """When the only other sectors can't be read, a stop that finds no room is told so and nothing is lost."""
+        flash, spool = fresh(4)
+        while spool.clean:
+            spool.append(frame(spool), RECORD)
+        flash.unreadable = [sector for sector in range(4) if sector != spool._ring.head]
+        again = mounted(flash, None)
+        while again._ring.head_takes(94):
+            again.append(frame(again), RECORD)
+
+        self.assertEqual(code_of(again.append, frame(again), RECORD, True), reasons.STORAGE_FULL)
+        self.assertIsNone(again.take_lost())
 
     def test_flash_that_works_again_is_noticed(self):
         """Service with the relay open proves that flash works again; the gap is taken then."""
