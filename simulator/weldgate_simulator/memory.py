@@ -21,13 +21,14 @@ class MeasureError(LocalError):
     """What was to be measured did not run."""
 
 
-def heap_after_import(chip: Interpreter, modules: Sequence[str], paths: Sequence[Path]) -> int:
+def heap_after_import(chip: Interpreter, modules: Sequence[str], paths: Sequence[Path], *, prelude: str = "") -> int:
     """Return the bytes of heap that are still taken after importing `modules` and collecting garbage.
 
     Args:
         chip: the interpreter; its width decides the figure, so say which it was.
         modules: dotted names, imported in this order.
         paths: folders of what `build` compiled.
+        prelude: statements before the first import; what they take counts too.
 
     Raises:
         MeasureError: a module cannot be imported.
@@ -37,7 +38,7 @@ def heap_after_import(chip: Interpreter, modules: Sequence[str], paths: Sequence
         "import gc\ngc.collect()\nbefore = gc.mem_alloc()",
         "gc.collect()\nprint('@heap', gc.mem_alloc() - before)",
     )
-    program = f"{before}\n{imports}\n{after}"
+    program = f"{before}\n{prelude}\n{imports}\n{after}"
     done = chip.run(["-c", program], heap=_ROOMY, paths=paths)
     words = done.stdout.decode(errors="replace").split("@heap ")
     if len(words) != 2:

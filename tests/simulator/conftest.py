@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from weldgate_simulator import interpreter
+from weldgate_simulator import cachegrind, interpreter
 from weldgate_simulator.interpreter import Interpreter
 
 
@@ -19,3 +19,13 @@ def chip() -> Interpreter:
             pytest.fail(told)
         pytest.skip(told)
     return found
+
+
+@pytest.fixture
+def valgrind() -> None:
+    """Skip without valgrind on a laptop, fail in CI."""
+    missing = cachegrind.available()
+    if missing and os.environ.get("CI"):
+        pytest.fail(missing)
+    if missing:
+        pytest.skip(missing)

@@ -1,7 +1,5 @@
 """That `cachegrind` counts the snippet and nothing else, and repeats."""
 
-import os
-
 import pytest
 
 from weldgate_simulator import cachegrind
@@ -9,16 +7,6 @@ from weldgate_simulator.cachegrind import CachegrindError
 from weldgate_simulator.interpreter import Interpreter
 
 LOOP = "for _ in range({}):\n  pass"
-
-
-@pytest.fixture
-def valgrind() -> None:
-    """Skip without valgrind on a laptop, fail in CI."""
-    missing = cachegrind.available()
-    if missing and os.environ.get("CI"):
-        pytest.fail(missing)
-    if missing:
-        pytest.skip(missing)
 
 
 @pytest.mark.mpy

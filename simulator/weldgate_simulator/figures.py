@@ -1,0 +1,170 @@
+"""The figures that `bench` prints, each measured when asked for: what a frame costs the line, and an app the chip.
+
+A figure that cannot be measured here (no interpreter, no valgrind, no broker) is a `WeldgateError` whose message is one
+sentence that says what is missing; nothing is ever made up or remembered.
+"""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from weldgate_protocol.errors import LocalError
+from weldgate_protocol.reasons import TOOL_INTERPRETER
+from weldgate_simulator import build, cachegrind, interpreter, memory
+from weldgate_simulator import line as lines
+from weldgate_simulator.chip_scenario import ChipScenario, open_scenario
+from weldgate_simulator.chip_snippets import FRAME_BYTES, Snippet, frame_snippets, tick_snippets, token_snippets
+from weldgate_simulator.interpreter import Interpreter
+from weldgate_simulator.interpreter_chip import build_modules
+
+__all__ = ["FIGURES", "Figure", "data_high_water", "heap_after_import"]
+
+_ROOMY = "8m"  # for counting instructions: no collection of garbage in between
+_STEP_BYTES = 1024
+# What the app finds in place when it is imported: on the chip these are C.
+_STAND_INS = """
+import sys
+from weldgate_simulator.mpy import pipe
+pipe.ask = lambda *_: b"\\x01\\x00\\x50\\x06\\x40"
+from weldgate_simulator.mpy import esp32, machine, network
+sys.modules["esp32"], sys.modules["machine"], sys.modules["network"] = esp32, machine, network
+"""
+
+
+class Figure(NamedTuple):
+    """One measurement, as `build/bench.json` has it."""
+
+    name: str
+    value: int
+    unit: str
+    note: str
+
+
+def _chip() -> Interpreter:
+    """Return the first interpreter.
+
+    Raises:
+        LocalError: TOOL_INTERPRETER, there is none.
+    """
+    sentences: list[str] = []
+    found = interpreter.find(sentences.append)
+    if found is None:
+        raise LocalError(TOOL_INTERPRETER, "no MicroPython: " + "; ".join(sentences))
+    return found
+
+
+def heap_after_import(chip: Interpreter) -> int:
+    """Return the bytes of heap that are taken once the whole app is imported.
+
+    What stands in for C modules on a virtual board, and asyncio, are imported too: they are code, not data.
+
+    Raises:
+        MeasureError: the app cannot be imported.
+        BuildError: it cannot be compiled.
+    """
+    return memory.heap_after_import(chip, ["weldgate_firmware.main"], build_modules(chip), prelude=_STAND_INS)
+
+
+def data_high_water(scenario: ChipScenario, imported: int, say: Callable[[str], None]) -> int:
+    """Return the least heap above `imported` with which the scenario passes, to 1 KB.
+
+    Raises:
+        MeasureError: it does not pass with twice the budget.
+    """
+
+    def passes(size: int) -> bool:
+        held = scenario.passes(size)
+        say(f"  import + {size - imported} bytes: {'holds' if held else scenario.trouble[:200]}")
+        return held
+
+    most = imported + 2 * memory.DATA_BUDGET_BYTES
+    return memory.smallest_heap(passes, imported, most, _STEP_BYTES) - imported
+
+
+def _frames_per_s(say: Callable[[str], None]) -> Figure:
+    chips, frames = 200, 500
+    say(f"{chips} chips send {frames} frames each through collector, broker and consumer")
+    with tempfile.TemporaryDirectory() as name:
+        found = lines.bench(Path(name), chips, frames)
+    used = ", ".join(f"{name} {seconds}" for name, seconds in found["cpu_s"].items())
+    note = (
+        f"committed by the consumer; acknowledged as durable {found['durable_per_s']}/s; {found['frames']} frames of "
+        f"{FRAME_BYTES} bytes raw from {chips} chips; CPU seconds: {used}"
+    )
+    return Figure("line.frames_per_s", found["delivered_per_s"], "frames/s", note)
+
+
+def _mpy_bytes(_say: Callable[[str], None]) -> Figure:
+    made = build.build_app(build.CHIP_ARCH)
+    if made.errors:
+        raise build.BuildError(TOOL_INTERPRETER, made.errors[0])
+    note = f"{len(made.sizes)} modules for {build.CHIP_ARCH}; at most {build.CODE_BUDGET_BYTES}"
+    return Figure("chip.mpy_bytes", made.total_bytes, "bytes", note)
+
+
+def _heap_after_import(_say: Callable[[str], None]) -> Figure:
+    chip = _chip()
+    value = heap_after_import(chip)
+    note = f"{chip.name}, {chip.bits} bits; with asyncio and the simulator's stand-ins for machine, network, esp32"
+    return Figure("chip.heap_after_import_bytes", value, "bytes", note)
+
+
+def _heap_high_water(say: Callable[[str], None]) -> Figure:
+    chip = _chip()
+    say("the smallest heap with which a welder's quarter minute passes, by bisection")
+    with open_scenario(chip) as scenario:
+        value = data_high_water(scenario, heap_after_import(chip), say)
+    note = (
+        f"smallest heap that passes, less the heap after import, to {_STEP_BYTES}; at most {memory.DATA_BUDGET_BYTES}; "
+        f"{chip.name}, {chip.bits} bits, where an object takes twice what it takes on the chip"
+    )
+    return Figure("chip.heap_high_water_bytes", value, "bytes", note)
+
+
+def _counts(snippets: Sequence[Snippet]) -> list[tuple[Snippet, int]]:
+    """Count each snippet's instructions."""
+    missing = cachegrind.available()
+    if missing:
+        raise cachegrind.CachegrindError(TOOL_INTERPRETER, missing)
+    chip = _chip()
+    if chip.arch != "x64":
+        raise LocalError(TOOL_INTERPRETER, f"the counts are of x86-64, this MicroPython is for {chip.arch}")
+    paths = build_modules(chip)
+    return [
+        (one, cachegrind.count(chip, one.text, setup=one.setup, paths=paths, repeat=one.repeat, heap=_ROOMY))
+        for one in snippets
+    ]
+
+
+def _frame(_say: Callable[[str], None]) -> Figure:
+    counted = _counts(frame_snippets())
+    note = f"one frame of {FRAME_BYTES} bytes raw, both ways: " + _told(counted)
+    return Figure("chip.frame.x86_64_instructions", sum(count for _, count in counted), "instructions", note)
+
+
+def _gate_tick(_say: Callable[[str], None]) -> Figure:
+    counted = _counts(tick_snippets())
+    note = "one tick of 10 ms of the whole app with 16 samples, the dearer of: " + _told(counted)
+    return Figure("chip.gate_tick.x86_64_instructions", max(count for _, count in counted), "instructions", note)
+
+
+def _token_check(_say: Callable[[str], None]) -> Figure:
+    counted = _counts(token_snippets())
+    note = "the largest legal token, 200 bytes, as text from the scanner; " + _told(counted)
+    return Figure("chip.token_check.x86_64_instructions", counted[0][1], "instructions", note)
+
+
+def _told(counted: Sequence[tuple[Snippet, int]]) -> str:
+    return ", ".join(f"{one.name} {count}" for one, count in counted)
+
+
+FIGURES: dict[str, Callable[[Callable[[str], None]], Figure]] = {
+    "line.frames_per_s": _frames_per_s,
+    "chip.mpy_bytes": _mpy_bytes,
+    "chip.heap_after_import_bytes": _heap_after_import,
+    "chip.heap_high_water_bytes": _heap_high_water,
+    "chip.frame.x86_64_instructions": _frame,
+    "chip.gate_tick.x86_64_instructions": _gate_tick,
+    "chip.token_check.x86_64_instructions": _token_check,
+}
