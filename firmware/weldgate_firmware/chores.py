@@ -4,6 +4,7 @@ Writing has no haste, since opening never waits for it; but a start does, so wha
 fails is asked again after a second, because each try may spend a sequence number.
 """
 
+from weldgate_firmware.clock import ticks_diff
 from weldgate_firmware.log import ACKED
 from weldgate_firmware.telling import RAISED
 from weldgate_protocol import reasons
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from weldgate_firmware.limits import Limits
 
 RETRY_MS = const(1000)
-ERASE_GAP_MS = const(600)  # between two erases of 400 ms the gate sees its sensor and its button again
+ERASE_GAP_TICKS = const(60)  # between two erases of 400 ms the gate sees its sensor and its button for 600 ms
+ERASED_MS = const(40)  # a write that took so long has erased a sector to find room
 TIDY_EVERY_S = const(60)
 
 
@@ -27,15 +29,15 @@ class Chores:
         self._core = core
         self._limits = limits
         self._retry_ms = 0
-        self._erase_ms = 0
+        self._erase_ticks = 0
         self._tidy_s = 0
         self._acked = 0
         self._told = False
 
     def passed(self, ms: int) -> None:
-        """Let `ms` pass."""
+        """Let a tick of `ms` pass; the tick after an erase is as long as that was, so erases are spaced in ticks."""
         self._retry_ms = max(self._retry_ms - ms, 0)
-        self._erase_ms = max(self._erase_ms - ms, 0)
+        self._erase_ticks = max(self._erase_ticks - 1, 0)
 
     def seconds(self, passed: int) -> None:
         """Let powered seconds pass."""
@@ -45,6 +47,14 @@ class Chores:
         """Write one fact, else one record; True when one was written."""
         if self._retry_ms:
             return False
+        clock = self._core.clock
+        begun = clock.ticks_ms()
+        written = self._write_one()
+        if ticks_diff(clock.ticks_ms(), begun) >= ERASED_MS:
+            self._erase_ticks = ERASE_GAP_TICKS
+        return written
+
+    def _write_one(self) -> bool:
         core = self._core
         may_erase = not core.closed
         try:
@@ -76,10 +86,10 @@ class Chores:
     def tidy(self) -> bool:
         """Erase ahead and forget, with the relay open and rule S4 settled, never two erases in a row."""
         core = self._core
-        if core.closed or self._erase_ms or self._retry_ms or not core.watch.settled:
+        if core.closed or self._erase_ticks or not core.watch.settled:
             return False
         if core.storage.service(True):
-            self._erase_ms = ERASE_GAP_MS
+            self._erase_ticks = ERASE_GAP_TICKS
             return True
         if self._tidy_s < TIDY_EVERY_S:
             return False

@@ -92,7 +92,7 @@ class Driver(Remote):
         self._trust = Trust(self.core)
         self._starts = Starts(self.core)
         self._tokens = Tokens(self.core, self._trust, verify)
-        self._orders = Orders(self.core, self._trust, self._tokens, judge)
+        self._orders = Orders(self.core, self._trust, judge)
         self._limits = Limits(self.core)
         self._chores = Chores(self.core, self._limits)
         self._senses = Senses(self.core)

@@ -1,7 +1,8 @@
 """Signed orders on their way in: verified in slices, carried out once, answered by a durable order-result.
 
 An order that rewrites a slot (configuration, key set, revocation list) waits, verified, until the relay is open:
-slots are never written under a session. One may wait; another is refused meanwhile.
+slots are never written under a session. One may wait; another is refused meanwhile. The driver serves tokens first, so
+no token is under verification when an order changes what it is judged by.
 """
 
 from struct import pack
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from weldgate_firmware.core import Core
-    from weldgate_firmware.tokens import Tokens
     from weldgate_firmware.trust import Trust
     from weldgate_protocol.claims import Context
     from weldgate_protocol.order import Order
@@ -46,10 +46,9 @@ _IN_SLOTS = (messages.CONFIG, messages.KEY_SET, messages.REVOCATIONS)
 class Orders:
     """The order being verified, and the one that waits for the relay to open."""
 
-    def __init__(self, core: "Core", trust: "Trust", tokens: "Tokens", judge: "Judge") -> None:
+    def __init__(self, core: "Core", trust: "Trust", judge: "Judge") -> None:
         self._core = core
         self._trust = trust
-        self._tokens = tokens
         self._judge = judge
         self._steps: "Generator[None, None, Order] | None" = None
         self._type = 0
@@ -151,7 +150,6 @@ class Orders:
             self._trust.take(order, data)
         except (ConfigError, StorageError) as error:
             return error.code
-        self._tokens.drop()
         session = core.session
         if session is not None and self._trust.revokes(session.latest, session.kid):
             core.post(gates.HARD_END, reasons.END_NOT_RESUMED)

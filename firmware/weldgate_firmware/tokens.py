@@ -52,13 +52,6 @@ class Tokens:
         self._via = via
         self._steps = self._verify(data, self._trust.context(self._is_used))
 
-    def drop(self) -> None:
-        """Drop the token being verified: what it is judged by has changed. It may be shown again."""
-        if self._steps is not None:
-            self._steps.close()  # it holds a table of p256 that the next one wants
-            self._steps = None
-            self._core.refuse(reasons.GATE_BUSY, self._via)
-
     def step(self) -> bool:
         """Verify one slice further; True when there was one."""
         steps = self._steps

@@ -305,7 +305,7 @@ class World:
         fields.update(found)
         self.orders[name.encode()] = Order(kinds[type_], KID, fields)
         self.driver.order(type_, name.encode())
-        self.run(100)
+        self.run(1000)
 
     def _judge(self, kind, data, context):
         return Steps(self._judge_order, (kind, data), context)

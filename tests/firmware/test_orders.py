@@ -1,0 +1,162 @@
+"""Signed orders: carried out once, answered always, and never a slot written under a session."""
+
+import os
+import sys
+import unittest
+
+sys.path.append(os.getenv("WELDGATE_VECTORS", "tests/vectors") + "/../firmware")  # tests are no package
+
+from driver_world import SCANNER, World
+
+from weldgate_firmware import gate
+from weldgate_protocol import messages, reasons
+from weldgate_protocol._compat import sha256
+
+LOCK = b"lock-001"
+
+
+class TestOrders(unittest.TestCase):
+    """Orders of each kind."""
+
+    def setUp(self):
+        self.world = World().settle()
+
+    def result(self):
+        """Return what the newest order-result says."""
+        fields = self.world.last(messages.ORDER_RESULT)
+        return fields["order"], fields["result"], fields.get("reason")
+
+    def test_release_frees_what_it_names(self):
+        """A release takes its lock away, for good, and energises nothing."""
+        self.world.driver.lock(2, LOCK, 0)
+        self.world.order("r1", messages.RELEASE, lock=LOCK)
+
+        self.assertEqual(self.result(), (b"r1\0\0\0\0\0\0", 0, None))
+        self.assertEqual(self.world.driver.state, gate.IDLE)
+        self.assertEqual(self.world.outputs.closings, 0)
+        self.world.power_cut()
+        self.assertEqual(self.world.driver.state, gate.IDLE)
+
+    def test_release_of_another_lock_is_refused(self):
+        """A release that names no lock that holds is refused under the digest of its bytes."""
+        self.world.driver.lock(2, LOCK, 0)
+        self.world.order("r1", messages.RELEASE, lock=b"lock-999")
+
+        self.assertEqual(self.result(), (sha256(b"r1")[:8], 1, reasons.ORDER_UNKNOWN_LOCK))
+        self.assertEqual(self.world.driver.state, gate.LOCKED)
+
+    def test_an_order_acts_once(self):
+        """The same release again does not free the same lock imposed again, across power cuts too."""
+        self.world.driver.lock(2, LOCK, 0)
+        self.world.order("r1", messages.RELEASE, lock=LOCK)
+        self.world.driver.lock(2, LOCK, 0)
+        self.world.run(100)
+        self.world.power_cut()
+        self.world.order("r1", messages.RELEASE, lock=LOCK)
+
+        self.assertEqual(self.result()[2], reasons.ORDER_USED)
+        self.assertEqual(self.world.driver.state, gate.LOCKED)
+
+    def test_unsigned_is_refused(self):
+        """What does not verify changes nothing and is answered."""
+        self.world.driver.lock(2, LOCK, 0)
+        self.world.driver.order(messages.RELEASE, b"nobody signed this")
+        self.world.run(100)
+
+        self.assertEqual(self.result(), (sha256(b"nobody signed this")[:8], 1, reasons.ORDER_SIGNATURE))
+        self.assertEqual(self.world.driver.state, gate.LOCKED)
+
+    def test_unknown_kind_is_refused(self):
+        """A type that carries no order is answered as unsupported."""
+        self.world.driver.order(messages.IDENTIFY, b"x")
+        self.world.run(100)
+
+        self.assertEqual(self.result()[2], reasons.ORDER_UNSUPPORTED)
+
+    def test_one_at_a_time(self):
+        """A second order while one is being verified is refused as busy."""
+        self.world.driver.order(messages.RELEASE, b"a")
+        self.world.driver.order(messages.RELEASE, b"b")
+        self.world.run(100)
+        results = [fields["reason"] for fields in self.world.all(messages.ORDER_RESULT)]
+
+        self.assertEqual(results, [reasons.GATE_BUSY, reasons.ORDER_SIGNATURE])
+
+    def test_config_is_kept(self):
+        """A configuration takes effect, survives a power cut, and is reported."""
+        self.world.order("c1", messages.CONFIG, version=5, settings={1: 10, 10: 60000})
+        self.assertEqual(self.world.driver.config.heartbeat_s, 10)
+        self.assertEqual(self.world.last(messages.CONFIG_REPORT)["config_version"], 5)
+
+        self.world.power_cut()
+        self.assertEqual(self.world.driver.config.bypass_ma, 60000)
+        self.assertEqual(self.world.driver.hello()["config_version"], 5)
+
+    def test_config_out_of_range_changes_nothing(self):
+        """Settings that this firmware does not allow are refused whole."""
+        self.world.order("c1", messages.CONFIG, version=5, settings={1: 10, 3: 5000})
+
+        self.assertEqual(self.result()[2], reasons.CONFIG_RANGE)
+        self.assertEqual(self.world.driver.config.heartbeat_s, 30)
+        self.assertEqual(self.world.driver.hello()["config_version"], 0)
+
+    def test_config_waits_for_the_relay_to_open(self):
+        """In a session nothing is written to a slot: the order waits, a second one is refused."""
+        self.world.live()
+        erases = sum(self.world.flash.erases)
+        self.world.order("c1", messages.CONFIG, version=5, settings={1: 10})
+        self.world.order("c2", messages.CONFIG, version=6, settings={1: 11})
+        self.assertEqual(self.world.driver.config.heartbeat_s, 30)
+        self.assertEqual(sum(self.world.flash.erases), erases)
+        self.assertEqual(self.result(), (b"c2\0\0\0\0\0\0", 1, reasons.ORDER_IN_SESSION))
+
+        self.world.driver.stop()
+        self.world.run(1000)
+        self.assertEqual(self.world.driver.config.heartbeat_s, 10)
+        self.assertEqual(self.result()[1], 0)
+
+    def test_release_works_in_a_session(self):
+        """A release needs no open relay: it takes a soft lock away while the session ends."""
+        self.world.live()
+        self.world.driver.sensed(self.world.sense.strike())
+        self.world.driver.lock(1, LOCK, 0)
+        self.world.order("r1", messages.RELEASE, lock=LOCK)
+        self.assertEqual(self.world.driver.state, gate.ENDING)
+        self.world.sense.out()
+        self.world.run(500)
+
+        self.assertEqual(self.world.driver.state, gate.IDLE)
+
+    def test_revoked_session_does_not_resume(self):
+        """A revocation list that names a suspended session's token ends it."""
+        self.world.live()
+        self.world.power_cut()
+        self.world.run(100)
+        self.world.order("l1", messages.REVOCATIONS, version=9, tokens=[b"t1\0\0\0\0\0\0"], kids=[])
+        self.world.press()
+        self.world.run(200)
+
+        self.assertFalse(self.world.outputs.closed)
+        self.assertEqual(self.world.last(messages.SESSION_STOP)["cause"], reasons.END_NOT_RESUMED)
+
+    def test_flash_that_fails_leaves_the_old_object(self):
+        """A slot that can't be written: the order is refused, the old settings hold."""
+        self.world.flash.broken = list(range(6))
+        self.world.order("c1", messages.CONFIG, version=5, settings={1: 10})
+
+        self.assertEqual(self.result()[2], reasons.STORAGE_FAILED)
+        self.assertEqual(self.world.driver.config.heartbeat_s, 30)
+
+    def test_tokens_go_first(self):
+        """While an order is being verified a token is served first, judged by what held before the order."""
+        self.world.driver.order(messages.CONFIG, b"c1")
+        self.world.driver.work()
+        self.world.driver.token(self.world.token(), SCANNER)
+        self.world.run(300)
+
+        self.assertTrue(self.world.outputs.closed)
+        self.assertEqual(self.result()[2], reasons.ORDER_SIGNATURE)
+
+
+if __name__ == "__main__":
+    unittest.main()
