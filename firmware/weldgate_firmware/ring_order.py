@@ -92,24 +92,32 @@ class RingOrder:
         bound = 0
         for step in range(1, self.count):
             index = self.turn(step)
-            if self.state[index] == LIVE:
-                if bound <= self.first[index] <= self.first[self.head]:
-                    bound = self.first[index]
+            if self.state[index] == LIVE and self._holds(index):
+                if bound <= self.sectors.seq and self.first[index] <= self.first[self.head]:
+                    bound = self.first[index] = self.sectors.seq
                 else:
                     # Older than what stands before it: it was given up, and took neither the kill nor the erase.
                     self.state[index] = DIRTY
-
-    def _find_firsts(self) -> None:
-        """Take each sector's first number from its first record; one without any begins where the next one does.
-
-        The header only says which number was to come first: where that record failed, the sector before may hold it.
-        """
         bound = self.first[self.head]
         for step in range(1, self.count):
             index = (self.head - step) % self.count
             if self.state[index] == LIVE:
-                if self.sectors.seek(index, SECTOR_HEADER, 0, self.epoch):
-                    bound = self.sectors.seq
+                if self.first[index] > bound:
+                    self.state[index] = DIRTY  # opened, without a record: flash said no, and took it all the same
+                bound = min(bound, self.first[index])
+
+    def _holds(self, index: int) -> bool:
+        """Is there an intact record in a sector? The first one is `sectors.seq` then."""
+        return self.sectors.seek(index, SECTOR_HEADER, 0, self.epoch)
+
+    def _find_firsts(self) -> None:
+        """Let a sector without a record begin where the next one does: the one before may hold what was to come."""
+        bound = self.first[self.head]
+        for step in range(1, self.count):
+            index = (self.head - step) % self.count
+            if self.state[index] == LIVE:
+                if self._holds(index):
+                    bound = self.first[index]
                 self.first[index] = bound
 
     def read_tail(self) -> "tuple[int, int]":

@@ -140,6 +140,17 @@ class TestRingOrder(unittest.TestCase):
 
         self.assertEqual((again.head, again.state[4], again.state[0]), (3, LIVE, DIRTY))
 
+    def test_sector_opened_in_spite_of_an_error_costs_no_record(self):
+        """A sector that took its opening although flash said no, and holds nothing, hides no sector with records."""
+        self.order.open(2, 1)
+        self.order.write(frame(1))
+        self.order.open(1, 3)
+        self.order.open(0, 3)
+        again = self.ring()
+        again.mount()
+
+        self.assertEqual((again.head, again.state[2], again.state[1], again.read_tail()), (0, LIVE, DIRTY, (1, 3)))
+
     def test_pending_counts_what_the_collector_has_not_got(self):
         """Sectors whose last number is beyond the ack are pending, the head apart."""
         for first in (1, 10, 20, 30):
