@@ -1,5 +1,9 @@
 """Envelopes of orders and results: round trip, and every refusal (host only, so not among the chip's suites)."""
 
+import json
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,8 +22,32 @@ from weldgate_protocol.errors import EncodeError
 from weldgate_protocol.pack import PackError
 
 KEY = b"k" * 32
+VECTORS = Path(__file__).resolve().parents[1] / "vectors"
+VECTOR_KEY = bytes(range(100, 132))  # PACK_KEY of build_packs.py
 ORDER = OrderEnvelope(b"\0" * 7 + b"\7", 0x85, b"signed")
 RESULT = ResultEnvelope(b"o" * 8, b"\0" * 7 + b"\7", 0x85, 4, 41, 1_790_000_000)
+
+
+def _vectors(name: str) -> list[Any]:
+    cases: dict[str, list[Any]] = json.loads((VECTORS / "pack.json").read_text())
+    return cases[name]
+
+
+@pytest.mark.parametrize("kind", ["order", "result"])
+def test_vectors_are_held(kind: str) -> None:
+    """M-PACK-08: what another implementation made is read the same, and refused for the same reason."""
+    for case in _vectors(kind):
+        decode = decode_order if kind == "order" else decode_result
+        data = bytes.fromhex(case["hex"])
+        if "error" in case:
+            with pytest.raises(PackError) as caught:
+                decode(data, VECTOR_KEY)
+            assert caught.value.code == case["error"], case["name"]
+            continue
+        found = decode(data, VECTOR_KEY)._asdict()
+        for name, value in case["expect"].items():
+            got = found[name]
+            assert (got.hex() if isinstance(got, bytes) else got) == value, case["name"]
 
 
 def test_round_trip() -> None:

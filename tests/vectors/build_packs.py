@@ -90,7 +90,57 @@ def build_pack() -> dict[str, list[Case]]:
     ):
         case: Case = {"name": name, "hex": cbor2.dumps(value, canonical=True).hex()}
         records.append({**case, "error": error} if error else case)
-    return {"pack": packs, "receipt": receipts, "record": records}
+    return {"pack": packs, "receipt": receipts, "record": records, "order": build_orders(), "result": build_results()}
+
+
+def order(
+    object_: bytes = b"signed", length: int | None = None, key: bytes = PACK_KEY, magic: bytes = b"WGO1"
+) -> bytes:
+    """Return an order's envelope."""
+    size = len(object_) if length is None else length
+    body = magic + DEVICE + struct.pack(">BH", 0x85, size) + object_
+    return body + mac(key, body)
+
+
+def build_orders() -> list[Case]:
+    """Return the cases of order envelopes."""
+    good = order()
+    malformed, foreign = reasons.PACK_MALFORMED, reasons.PACK_MAC
+    return [
+        {
+            "name": "a release",
+            "hex": good.hex(),
+            "expect": {"device": DEVICE.hex(), "type": 0x85, "object": "7369676e6564"},
+        },
+        {"name": "the largest object", "hex": order(bytes(1000)).hex(), "expect": {"type": 0x85}},
+        {"name": "another key", "hex": order(key=bytes(32)).hex(), "error": foreign},
+        {"name": "a bit changed", "hex": (good[:12] + bytes((good[12] ^ 1,)) + good[13:]).hex(), "error": foreign},
+        {"name": "no object", "hex": order(b"").hex(), "error": malformed},
+        {"name": "object of 1001 bytes", "hex": order(bytes(1001)).hex(), "error": malformed},
+        {"name": "length beyond the end", "hex": order(length=7).hex(), "error": malformed},
+        {"name": "a result", "hex": order(magic=b"WGS1").hex(), "error": malformed},
+        {"name": "empty", "hex": "", "error": malformed},
+    ]
+
+
+def result(state: int = 3, reason: int = 0, key: bytes = PACK_KEY, tail: bytes = b"") -> bytes:
+    """Return a result's envelope."""
+    body = b"WGS1" + b"order-id" + DEVICE + struct.pack(">BBHQ", 0x85, state, reason, 1_795_500_000) + tail
+    return body + mac(key, body)
+
+
+def build_results() -> list[Case]:
+    """Return the cases of result envelopes."""
+    good = result()
+    malformed, foreign = reasons.PACK_MALFORMED, reasons.PACK_MAC
+    return [
+        {"name": "applied", "hex": good.hex(), "expect": {"order": b"order-id".hex(), "state": 3, "reason": 0}},
+        {"name": "refused", "hex": result(4, 41).hex(), "expect": {"state": 4, "reason": 41}},
+        {"name": "another key", "hex": result(key=bytes(32)).hex(), "error": foreign},
+        {"name": "bytes left over", "hex": result(tail=b"x").hex(), "error": malformed},
+        {"name": "cut short", "hex": good[:-1].hex(), "error": malformed},
+        {"name": "an order", "hex": order(bytes(16)).hex(), "error": malformed},
+    ]
 
 
 def main() -> int:
