@@ -1,8 +1,8 @@
 """A driver on a bench: virtual flash that blocks, ticks that wrap, a sensor by hand, a pin that is watched.
 
 Stands in for board and app, nothing else: gate, session, records, log, spool and slots are the chip's own. Tokens and
-orders are handed in as claims; verifying them is proved elsewhere, so the stand-in asks only what the driver's context
-says of their ids. Runs on both interpreters.
+orders are handed in as claims; verifying them is proved elsewhere (and with the driver in test_driver), so the stand-in
+asks only what the driver's context says of their ids. Runs on both interpreters.
 """
 
 from weldgate_firmware import log as logs
@@ -207,7 +207,7 @@ class World:
         self.storage = Storage(self.flash, self.random)
         profile = Profile(name="bench", sensor=1, position=1, bypass_ma=15000)
         self.driver = Driver(
-            Identity,
+            self.settings.get("identity", Identity),
             self.storage,
             self.clock,
             Config(self.settings.get("config")),
@@ -216,8 +216,8 @@ class World:
             self.random,
             self.sense,
             "test 1",
-            self._verify,
-            self._judge,
+            self.settings.get("verify", self._verify),
+            self.settings.get("judge", self._judge),
         )
         self.driver.boot(cause)
         return self

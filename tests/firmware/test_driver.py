@@ -1,0 +1,151 @@
+"""The driver with nothing stood in for but the board: signed objects of the vectors through the real verification."""
+
+import os
+import sys
+import unittest
+
+sys.path.append(os.getenv("WELDGATE_VECTORS", "tests/vectors") + "/../firmware")  # tests are no package
+sys.path.append(os.getenv("WELDGATE_VECTORS", "tests/vectors"))
+
+import circumstances
+from driver_world import CONSOLE, SCANNER, World
+
+from weldgate_firmware import gate
+from weldgate_protocol import messages, order, reasons, token
+
+SETUP, TOKENS = circumstances.load("token.json")
+ORDERS = circumstances.load("order.json")[1]
+LOCK = bytes.fromhex("2122232425262728")
+ALARM = bytes.fromhex("3132333435363738")
+
+
+class Identity:
+    """The chip that the vectors are made for."""
+
+    device = bytes.fromhex(SETUP["device"])
+    area = SETUP["area"]
+    roots = [bytes.fromhex(root) for root in SETUP["roots"]]
+    k_up = b"u" * 32
+    generation = 0
+
+
+def signed(cases, name):
+    """Return the bytes of a vector."""
+    for case in cases:
+        if case["name"] == name:
+            return circumstances.data_of(case)
+    raise KeyError(name)
+
+
+class TestSigned(unittest.TestCase):
+    """Key set, token, release, clear and revocation as the issuer signs them."""
+
+    def setUp(self):
+        self.world = World(identity=Identity, verify=token.verify_steps, judge=order.verify_steps).settle()
+        self.world.driver.time_offered(SETUP["now_s"], 0, 2)
+
+    def order(self, type_, name):
+        """Hand a signed order in and return what its result says."""
+        data = bytes.fromhex(SETUP["key_set"]) if type_ == messages.KEY_SET else signed(ORDERS, name)
+        self.world.driver.order(type_, data)
+        self.world.work(2000)
+        self.world.run(100)
+        fields = self.world.last(messages.ORDER_RESULT)
+        return fields["result"], fields.get("reason")
+
+    def scan(self, data, via=SCANNER):
+        """Show a token and let it be verified."""
+        self.world.driver.token(data, via)
+        self.world.work(2000)
+        self.world.run(200)
+
+    def test_from_key_set_to_session(self):
+        """Without a key set nothing is accepted; with it the signed token starts a session, once."""
+        plain = signed(TOKENS, "plain")
+        self.scan(plain)
+        self.assertEqual(self.world.refusals(), [reasons.TOKEN_NO_KEY_SET])
+        self.assertEqual(self.order(messages.KEY_SET, ""), (0, None))
+        self.scan(plain)
+        self.assertTrue(self.world.outputs.closed)
+        self.assertEqual(self.world.last(messages.SESSION_START)["token"], bytes.fromhex("0102030405060708"))
+
+        self.world.driver.lock(2, LOCK, 0)
+        self.world.run(200)
+        self.assertEqual(self.order(messages.RELEASE, "release: plain"), (0, None))
+        self.scan(plain)
+        self.assertEqual(self.world.driver.state, gate.IDLE)
+        self.assertIn(reasons.TOKEN_USED, self.world.refusals())
+
+    def test_text_and_bytes_are_one_token(self):
+        """The QR's text is the same token as its bytes."""
+        self.order(messages.KEY_SET, "")
+        self.scan(signed(TOKENS, "plain, as text"), CONSOLE)
+
+        self.assertEqual(self.world.driver.state, gate.ARMED)
+
+    def test_key_set_survives_and_does_not_go_back(self):
+        """The key set is read back after a power cut, and its version is in force then."""
+        self.order(messages.KEY_SET, "")
+        version = self.world.driver.hello()["key_set_version"]
+        self.world.power_cut()
+        self.world.driver.time_offered(SETUP["now_s"], 0, 2)
+        self.assertEqual(self.world.driver.hello()["key_set_version"], version)
+        self.assertEqual(self.order(messages.KEY_SET, "")[1], reasons.KEY_SET_VERSION)
+        self.scan(signed(TOKENS, "plain"))
+        self.assertTrue(self.world.outputs.closed)
+        self.assertTrue(self.world.driver.heartbeat()["key_set_days"] > 0)
+
+    def test_clear_alarm(self):
+        """A signed clear that names the latched alarm frees the machine."""
+        self.order(messages.KEY_SET, "")
+        self.assertEqual(self.order(messages.CLEAR_ALARM, "clear-alarm: plain")[1], reasons.ORDER_UNKNOWN_ALARM)
+        self.world.driver.core.holds.latch(ALARM, reasons.ALARM_BYPASS)
+        self.world.run(100)
+        self.assertEqual(self.world.driver.state, gate.LATCHED)
+
+        self.assertEqual(self.order(messages.CLEAR_ALARM, "clear-alarm: plain"), (0, None))
+        self.assertEqual(self.world.driver.state, gate.IDLE)
+
+    def test_revoked_token(self):
+        """A revocation list that names the token keeps it from starting, across a power cut too."""
+        self.order(messages.KEY_SET, "")
+        self.assertEqual(self.order(messages.REVOCATIONS, "revocations: plain"), (0, None))
+        self.world.power_cut()
+        self.scan(signed(TOKENS, "plain"))
+
+        self.assertFalse(self.world.outputs.closed)
+        self.assertIn(self.world.refusals()[-1], (reasons.TOKEN_REVOKED, reasons.TOKEN_KEY_REVOKED))
+
+    def test_a_revocation_list_does_not_go_back(self):
+        """Of two lists signed in the same second the one that came first holds."""
+        self.order(messages.KEY_SET, "")
+        self.assertEqual(self.order(messages.REVOCATIONS, "revocations: 90 tokens"), (0, None))
+        self.assertEqual(self.order(messages.REVOCATIONS, "revocations: plain")[1], reasons.ORDER_VERSION_OLD)
+
+    def test_an_order_is_no_token(self):
+        """A signed order shown to the scanner, and a token sent as an order, are refused."""
+        self.order(messages.KEY_SET, "")
+        self.scan(signed(ORDERS, "release: plain"))
+        self.world.driver.order(messages.RELEASE, signed(TOKENS, "plain"))
+        self.world.work(2000)
+        self.world.run(100)
+
+        self.assertEqual(self.world.refusals(), [reasons.TOKEN_SIGNATURE])
+        self.assertEqual(self.world.last(messages.ORDER_RESULT)["reason"], reasons.ORDER_SIGNATURE)
+
+    def test_any_bytes_are_refused_with_a_reason(self):
+        """Whatever comes as token or order is refused with a number; nothing is caught as an exception."""
+        self.order(messages.KEY_SET, "")
+        plain = signed(TOKENS, "plain")
+        for data in (b"", b"\xff" * 300, plain[:-1], plain[:40], "WG1:", "hello", b"\x84" * 150):
+            self.scan(data)
+            self.world.driver.order(messages.CONFIG, bytes(data if isinstance(data, bytes) else data.encode()))
+            self.world.work(200)
+        self.world.run(200)
+
+        self.assertEqual(self.world.driver.core.failures, 0)
+        self.assertEqual(self.world.outputs.closings, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

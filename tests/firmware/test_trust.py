@@ -1,0 +1,78 @@
+"""What tokens and orders are judged by: kept in slots, never going back (signed objects: test_driver)."""
+
+import os
+import sys
+import unittest
+
+sys.path.append(os.getenv("WELDGATE_VECTORS", "tests/vectors") + "/../firmware")  # tests are no package
+
+from driver_world import DEVICE, NOW_UNIX, World
+
+from weldgate_firmware import slots
+from weldgate_protocol import messages
+
+
+class TestTrust(unittest.TestCase):
+    """The objects in force."""
+
+    def setUp(self):
+        self.world = World().settle()
+
+    def context(self):
+        """Return what a token would be judged by now."""
+        return self.world.driver._trust.context(lambda id_: False)
+
+    def test_the_context_is_what_the_chip_knows(self):
+        """Device, area, clock, roots, locks and alarms of the moment."""
+        self.world.driver.time_offered(NOW_UNIX, 0, 2)
+        self.world.driver.lock(2, b"lock-001", 0)
+        context = self.context()
+
+        self.assertEqual((context.device, context.area), (DEVICE, "410184"))
+        self.assertEqual((context.now_s, context.quality), (NOW_UNIX, 2))
+        self.assertEqual(context.locks, [b"lock-001"])
+        self.assertIsNone(context.key_set)
+
+    def test_a_clock_without_any_idea_says_so(self):
+        """A chip that was never told any time knows none."""
+        self.assertIsNone(World().driver._trust.context(lambda id_: False).now_s)
+
+    def test_revocations_are_kept(self):
+        """The list holds after a power cut."""
+        self.world.order("l1", messages.REVOCATIONS, version=9, tokens=[b"token-99"], kids=[b"kid-0009"])
+        self.world.power_cut()
+        context = self.context()
+
+        self.assertIn(b"token-99", context.revoked_tokens)
+        self.assertIn(b"kid-0009", context.revoked_keys)
+        self.assertEqual(context.versions[b"revocations"], 9)
+
+    def test_a_lost_slot_does_not_lower_the_version(self):
+        """With both slots of a configuration damaged the defaults hold, and an older order does not come back."""
+        self.world.order("c1", messages.CONFIG, version=5, settings={1: 10})
+        self.world.order("c2", messages.CONFIG, version=7, settings={1: 12})
+        size = self.world.flash.sector_size
+        for sector in (2 * slots.CONFIG, 2 * slots.CONFIG + 1):
+            for offset in range(sector * size, sector * size + 32):
+                self.world.flash.data[offset] = 0
+        self.world.power_cut()
+        self.assertEqual(self.world.driver.config.heartbeat_s, 30)
+
+        self.world.order("c3", messages.CONFIG, version=6, settings={1: 11})
+        self.assertEqual(self.world.driver.config.heartbeat_s, 30)
+        self.world.order("c4", messages.CONFIG, version=8, settings={1: 13})
+        self.assertEqual(self.world.driver.config.heartbeat_s, 13)
+
+    def test_a_slot_of_another_shape_is_left_alone(self):
+        """An object that another firmware wrote is not taken, and nothing trips over it."""
+        self.world.storage.slots.store(slots.CONFIG, b"\xa1\x01\x05")
+        self.world.storage.slots.store(slots.KEY_SET, b"no key set")
+        self.world.power_cut()
+
+        self.assertEqual(self.world.driver.core.failures, 0)
+        self.assertEqual(self.world.driver.config.heartbeat_s, 30)
+        self.assertIsNone(self.context().key_set)
+
+
+if __name__ == "__main__":
+    unittest.main()
