@@ -126,9 +126,9 @@ class App:
         try:
             await self._ticks()
         finally:
-            self.board.relay(False)
             for task in tasks:
                 task.cancel()
+            self.board.relay(False)
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _guarded(self, part: "Callable[[], Coroutine[Any, Any, None]]") -> None:

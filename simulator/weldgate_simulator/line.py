@@ -154,6 +154,13 @@ pack_ms = 20
         self._consumer = None
         self.broker.stop()
 
+    def ended(self) -> str:
+        """Return the name of a process that ended though nobody ended it, empty for none."""
+        for name, process in (("collector", self._collector), ("consumer", self._consumer)):
+            if process is not None and process.poll() is not None:
+                return name
+        return ""
+
     def health(self) -> dict[str, Any]:
         """Return the collector's ``/healthz``, empty when it doesn't answer."""
         try:
