@@ -9,7 +9,6 @@ from struct import pack, unpack
 
 from weldgate_firmware.log import LATCH, LOCK
 from weldgate_protocol._compat import const
-from weldgate_protocol.reasons import ALARM_LATCH_UNREADABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,8 +94,3 @@ class Holds:
         if reason:
             self._facts.remove(LATCH, id_)
         return reason
-
-    @property
-    def unreadable(self) -> bool:
-        """Whether what held before this boot is not known."""
-        return self.latched(ALARM_LATCH_UNREADABLE)

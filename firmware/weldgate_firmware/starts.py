@@ -48,11 +48,6 @@ class Starts:
         core.begin_commit = self.begin
         core.drop_commit = self.drop
 
-    @property
-    def busy(self) -> bool:
-        """Whether a commit is under way."""
-        return bool(self._steps)
-
     def begin(self) -> None:
         """Begin to write: the resumption of an interrupted session, or the start by the token that waits."""
         self._waited_ms = 0

@@ -8,7 +8,7 @@ sys.path.append(os.getenv("WELDGATE_VECTORS", "tests/vectors") + "/../firmware")
 
 from driver_world import SCANNER, World
 
-from weldgate_firmware import gate
+from weldgate_firmware import gate, log
 from weldgate_protocol import messages, reasons
 
 LOCK = b"lock-001"
@@ -80,6 +80,17 @@ class TestSettle(unittest.TestCase):
         core.holds.locks = {LOCK: (1, 0)}
         world.driver.tick()
         self.assertEqual(core.gate.state, gate.LOCKED)
+
+    def test_an_interrupted_session_under_a_latch_is_stopped(self):
+        """A session that a power cut interrupted does not outlive an alarm found at boot."""
+        world = World().settle().live()
+        world.driver.core.facts.log.put(log.LATCH, b"\0\x96", b"alarm-01")
+        world.power_cut()
+        world.run(200)
+        stop = world.last(messages.SESSION_STOP)
+
+        self.assertEqual(world.driver.state, gate.LATCHED)
+        self.assertEqual((stop["cause"], stop["synthesised"]), (reasons.END_ALARM, True))
 
 
 class TestFail(unittest.TestCase):

@@ -147,5 +147,58 @@ class TestSigned(unittest.TestCase):
         self.assertEqual(self.world.outputs.closings, 0)
 
 
+def trip(*_arguments):
+    """Raise what nobody expects."""
+    raise RuntimeError("tripped")
+
+
+class TestGuards(unittest.TestCase):
+    """Every input catches what nobody expects: the relay is open and the failure is kept."""
+
+    def test_each_input(self):
+        """Whatever a part raises, the input returns, the relay is open, number and type are kept."""
+        for name, spoil, call in (
+            ("tick", lambda d: setattr(d._limits, "passed", trip), lambda d: d.tick()),
+            ("work", lambda d: setattr(d._chores, "write", trip), lambda d: d.work()),
+            ("token", lambda d: setattr(d._tokens, "submit", trip), lambda d: d.token(b"t", SCANNER)),
+            ("button", lambda d: setattr(d._button, "level", trip), lambda d: d.button(True)),
+            ("stop", lambda d: setattr(d._limits, "soft_end", trip), lambda d: d.stop()),
+            ("lock_now", lambda d: setattr(d.core, "run", trip), lambda d: d.core.outputs.relay(False)),
+            ("order", lambda d: setattr(d._orders, "submit", trip), lambda d: d.order(messages.RELEASE, b"x")),
+            ("time", lambda d: setattr(d._limits, "time_offered", trip), lambda d: d.time_offered(0, 0, 2)),
+            ("sensed", lambda d: setattr(d._senses, "sensed", trip), lambda d: d.sensed(1)),
+            ("fault", lambda d: setattr(d._senses, "sensor", trip), lambda d: d.sensor_fault(152)),
+            ("case", lambda d: setattr(d._senses, "reported", trip), lambda d: d.case(False)),
+            ("power", lambda d: setattr(d._chores, "write_all", trip), lambda d: d.power_failing()),
+        ):
+            with self.subTest(name=name):
+                world = World().settle().live()
+                spoil(world.driver)
+                call(world.driver)
+                self.assertFalse(world.outputs.closed)
+                self.assertTrue(name == "lock_now" or world.driver.core.last_exception == "RuntimeError")
+
+    def test_a_boot_that_trips_stays_locked(self):
+        """Stores that can't be mounted leave the gate LOCKED and not ready."""
+        world = World().settle()
+        world.driver.core.ready = False
+        world.driver.core.gate.state = gate.LOCKED
+        world.storage.mount = trip
+        world.driver.boot(1)
+        world.run(100)
+
+        self.assertEqual(world.driver.state, gate.LOCKED)
+        self.assertEqual(world.driver.core.last_exception, "RuntimeError")
+
+    def test_identify_reaches_the_board(self):
+        """A chip that is looked for shows itself."""
+        world = World().settle()
+        asked = []
+        world.outputs.identify = asked.append
+        world.driver.identify(5)
+
+        self.assertEqual(asked, [5])
+
+
 if __name__ == "__main__":
     unittest.main()

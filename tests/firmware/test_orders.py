@@ -6,11 +6,12 @@ import unittest
 
 sys.path.append(os.getenv("WELDGATE_VECTORS", "tests/vectors") + "/../firmware")  # tests are no package
 
-from driver_world import SCANNER, World
+from driver_world import SCANNER, SECTORS, World
 
-from weldgate_firmware import gate
+from weldgate_firmware import gate, log
 from weldgate_protocol import messages, reasons
 from weldgate_protocol._compat import sha256
+from weldgate_simulator.flash import VirtualFlash
 
 LOCK = b"lock-001"
 
@@ -145,6 +146,28 @@ class TestOrders(unittest.TestCase):
         self.world.order("c1", messages.CONFIG, version=5, settings={1: 10})
 
         self.assertEqual(self.result()[2], reasons.STORAGE_FAILED)
+        self.assertEqual(self.world.driver.config.heartbeat_s, 30)
+
+    def test_a_full_table_of_ids_refuses_what_acts_once(self):
+        """An order whose id can't be kept is not carried out, since it could come again."""
+        self.world = World(VirtualFlash(SECTORS, 4096)).settle()
+        self.world.driver.lock(2, LOCK, 0)
+        for number in range(log.USED_IDS_MAX):
+            self.world.driver.core.facts.log.put(log.USED_ID, b"\xff\xff\xff\xff", b"%08d" % number, True)
+        self.world.order("r1", messages.RELEASE, lock=LOCK)
+
+        self.assertEqual(self.result()[2], reasons.TOKEN_USED_TABLE_FULL)
+        self.assertEqual(self.world.driver.state, gate.LOCKED)
+
+    def test_a_newer_version_while_one_waits(self):
+        """What waited is judged again when its time comes: a newer version has made it old."""
+        self.world.live()
+        self.world.order("c1", messages.CONFIG, version=5, settings={1: 10})
+        self.world.driver._trust.versions[b"config"] = 9
+        self.world.driver.stop()
+        self.world.run(500)
+
+        self.assertEqual(self.result()[2], reasons.ORDER_VERSION_OLD)
         self.assertEqual(self.world.driver.config.heartbeat_s, 30)
 
     def test_tokens_go_first(self):

@@ -6,7 +6,7 @@ import unittest
 
 sys.path.append(os.getenv("WELDGATE_VECTORS", "tests/vectors") + "/../firmware")  # tests are no package
 
-from driver_world import SCANNER, World
+from driver_world import NOW_UNIX, SCANNER, World
 
 from weldgate_firmware import gate, log
 from weldgate_protocol import messages, reasons
@@ -93,6 +93,22 @@ class TestStart(unittest.TestCase):
         self.assertEqual(world.outputs.closings, 0)
         self.assertEqual(len(world.all(messages.SESSION_STOP)), 1)
         self.assertEqual(world.driver.state, gate.IDLE)
+
+
+class TestEnd(unittest.TestCase):
+    """When a token's leave ends."""
+
+    def test_the_permit_may_end_first(self):
+        """A permit that ends before the token ends the session then."""
+        world = World().settle()
+        world.driver.time_offered(NOW_UNIX, 0, 2)
+        world.live(permit=b"permit-1", permit_to_s=NOW_UNIX + 1000)
+        world.driver.sensed(world.sense.strike())
+        world.skip(1000)
+
+        self.assertFalse(world.outputs.closed)
+        self.assertEqual(world.last(messages.SESSION_STOP)["cause"], reasons.END_EXPIRED)
+        self.assertEqual(world.last(messages.SESSION_START)["permit"], b"permit-1")
 
 
 class TestResume(unittest.TestCase):

@@ -190,9 +190,61 @@ class TestLive(unittest.TestCase):
 
         self.assertEqual(self.world.driver.core.session.limit_s, before)
 
+    def test_a_session_that_ends_meanwhile_is_not_extended(self):
+        """A token whose used id reaches flash after the session ended is used up and extends nothing."""
+        self.world.driver.token(self.world.token("t2"), DOWNLINK)
+        for _ in range(3):
+            self.world.driver._tokens.step()
+        self.world.driver.stop()
+        self.world.run(200)
+
+        self.assertTrue(self.world.used("t2"))
+        self.assertIsNone(self.world.driver.core.session)
+        self.world.show(b"t2", SCANNER)
+        self.assertEqual(self.world.refusals(), [reasons.TOKEN_USED])
+
+    def test_a_token_that_comes_with_the_act_starts_nothing(self):
+        """The act belongs to the token that waited; one still being verified then is another's, and refused."""
+        world = World().settle()
+        world.show(world.token("t1"))
+        world.driver.button(False)
+        world.run(300)
+        world.driver.token(world.token("t2", holder=OTHER), CONSOLE)
+        world.driver.button(True)
+        world.run(300)
+
+        self.assertEqual(world.refusals(), [reasons.TOKEN_OTHER_HOLDER])
+        self.assertEqual(world.driver.core.session.token, b"t1\0\0\0\0\0\0")
+        self.assertEqual(len(world.all(messages.SESSION_START)), 1)
+
+    def test_failing_flash_refuses_before_arming(self):
+        """While older facts can't be written no token is accepted."""
+        world = World().settle()
+        world.driver.core.facts.failing = True
+        world.show(world.token(), CONSOLE)
+
+        self.assertEqual(world.refusals(), [reasons.GATE_FLASH_FAILED])
+
 
 class TestActs(unittest.TestCase):
     """What speaks against an act."""
+
+    def test_a_sensor_that_fails_while_a_token_waits(self):
+        """With a failed sensor an act is refused; a suspended session waits until it works again."""
+        world = World().settle().live()
+        world.power_cut()
+        world.run(200)
+        world.driver.sensor_fault(reasons.ALARM_SENSOR_OPEN)
+        world.press()
+        world.run(200)
+        self.assertFalse(world.outputs.closed)
+        self.assertIn(reasons.GATE_SENSOR_FAULT, world.refusals())
+        self.assertEqual(world.driver.state, gate.SUSPENDED)
+
+        world.driver.sensor_fault(0)
+        world.press()
+        world.run(200)
+        self.assertTrue(world.outputs.closed)
 
     def test_a_stuck_button_starts_nothing(self):
         """With the button taped down not even the scanner starts; released it does."""
