@@ -46,6 +46,8 @@ class Trust:
         self.key_set: "KeySet | None" = None
         self._tokens: "list[bytes]" = []
         self._kids: "list[bytes]" = []
+        sensor = core.sense.meter.profile
+        self._sensor = (sensor.on_ma, sensor.off_ma, sensor.over_ma)  # the sensor's own, for settings of 0
         self.versions: "dict[bytes, int]" = {CONFIG: 0, KEY_SET: 0, REVOCATIONS: 0}
 
     def load(self) -> None:
@@ -140,6 +142,15 @@ class Trust:
         core = self._core
         core.config = config
         core.watch.limit(config.bypass_ma, core.profile)
+        sensor = core.sense.meter.profile
+        on_ma, off_ma, over_ma = self._sensor
+        if config.arc_on_ma:
+            on_ma = config.arc_on_ma
+            off_ma = on_ma * 7 // 10
+        # The zero may be off by its span and must never pass for an arc; an arc is out below where it is struck.
+        sensor.on_ma = max(on_ma, sensor.zero_span_ma + 1)
+        sensor.off_ma = min(max(config.arc_off_ma or off_ma, sensor.zero_span_ma + 1), sensor.on_ma)
+        sensor.over_ma = config.over_ma or over_ma
         self.versions[CONFIG] = max(self.versions[CONFIG], version)
 
     def days_left(self) -> "int | None":

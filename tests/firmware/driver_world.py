@@ -71,13 +71,24 @@ class Outputs:
         pass
 
 
+class Sensor:
+    """What the driver reads and sets of a sensor's profile."""
+
+    def __init__(self):
+        self.source = 1
+        self.on_ma = 30000
+        self.off_ma = 21000
+        self.over_ma = 700000
+        self.zero_span_ma = 6000
+
+
 class Meter:
     """What the driver reads of a meter."""
 
-    class profile:  # noqa: N801 - an attribute, not a type
-        source = 1
-
     fault = 0
+
+    def __init__(self):
+        self.profile = Sensor()
 
 
 class HandSense:

@@ -63,6 +63,20 @@ class TestTrust(unittest.TestCase):
         self.world.order("c4", messages.CONFIG, version=8, settings={1: 13})
         self.assertEqual(self.world.driver.config.heartbeat_s, 13)
 
+    def test_settings_reach_the_sensor(self):
+        """Configured currents replace the sensor's own, 0 gives them back, and none lets the zero pass for an arc."""
+        for settings, want in (
+            ({7: 50000, 9: 400000}, (50000, 35000, 400000)),
+            ({7: 50000, 8: 60000}, (50000, 50000, 700000)),
+            ({7: 100, 8: 50}, (6001, 6001, 700000)),
+            ({1: 10}, (30000, 21000, 700000)),
+        ):
+            with self.subTest(settings=settings):
+                version = self.world.driver.hello()["config_version"] + 1
+                self.world.order("c%d" % version, messages.CONFIG, version=version, settings=settings)
+                sensor = self.world.sense.meter.profile
+                self.assertEqual((sensor.on_ma, sensor.off_ma, sensor.over_ma), want)
+
     def test_a_slot_of_another_shape_is_left_alone(self):
         """An object that another firmware wrote is not taken, and nothing trips over it."""
         self.world.storage.slots.store(slots.CONFIG, b"\xa1\x01\x05")
