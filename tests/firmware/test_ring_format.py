@@ -16,6 +16,14 @@ def frame(seq, payload=20):
     return head + bytes(payload) + b"tagtagta"
 
 
+class Recording(VirtualFlash):
+    """A flash that remembers what was programmed."""
+
+    def program(self, offset, data):
+        self.programmed = getattr(self, "programmed", []) + [(offset, bytes(data))]
+        super().program(offset, data)
+
+
 class TestRingFormat(unittest.TestCase):
     """One sector, by hand."""
 
@@ -65,6 +73,25 @@ class TestRingFormat(unittest.TestCase):
 
         record = bytes(self.flash.data[SECTOR + at : SECTOR + at + RECORD_HEADER + 54])
         self.assertEqual((record[0], record[2:4], record[8:]), (0, b"\0\x36", frame(1)))
+
+    def test_commit_byte_is_programmed_last_and_alone(self):
+        """The whole record is on flash with its commit byte FF before that byte is cleared."""
+        self.flash = Recording(3, SECTOR)
+        self.sectors = RingSectors(self.flash, 1, 2)
+        self.sectors.erase(0, 5)
+        at = SECTOR + self.write(1)[0]
+
+        first, last = self.flash.programmed[-2:]
+        self.assertEqual((first[0], first[1][0], first[1][RECORD_HEADER:]), (at, 0xFF, frame(1)))
+        self.assertEqual(last, (at, b"\0"))
+
+    def test_rotten_record_is_passed_over(self):
+        """A committed record of which one bit has changed is not there, and the next one is."""
+        at = self.write(3)[1]
+        self.flash.rot(SECTOR + at + RECORD_HEADER + 30, 1)
+
+        self.assertTrue(self.sectors.seek(0, SECTOR_HEADER, 2, EPOCH))
+        self.assertEqual(self.sectors.seq, 3)
 
     def test_uncommitted_record_is_not_taken(self):
         """A record whose commit byte has one bit left is not there."""
