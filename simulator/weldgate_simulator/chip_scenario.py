@@ -31,6 +31,7 @@ __all__ = ["ChipScenario", "open_scenario"]
 
 CHIPS = 64  # one for each run, so that a run finds nothing of the one before
 WAIT_S = 10.0  # a chip that starves does not get on; it is not waited for longer
+WATCHDOG_MS = 8_000  # a loaded machine may hold the interpreter up; here the heap is on trial, not the time
 ARC_MA = 180_000
 SECOND_ARC_MS = 4_500
 # An arc segment ends when it has been out for 2 s (DESIGN section 5).
@@ -72,7 +73,7 @@ class ChipScenario:
         flash = provision.new_flash(number)
         identity = provision.identity_of(self._issuer, device, "127.0.0.1", self._line.port)
         provision.provision(flash, identity, self._key_set)
-        board = Board(HostClock(), dc_hall_1000a(), flash, seed=secrets.randbits(32))
+        board = Board(HostClock(), dc_hall_1000a(), flash, seed=secrets.randbits(32), watchdog_ms=WATCHDOG_MS)
         chip = InterpreterChip(self._interpreter, board, self._paths, heap=str(heap_bytes))
         chip.start()
         try:
