@@ -6,11 +6,12 @@ few seconds cannot bring to their limit). After each event the promises are chec
 acts that were performed, the bytes on flash, the pin.
 """
 
-import copyreg
 import io
 import pickle
 import random
 import sys
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "firmware"))  # tests are no 
 from driver_world import CONSOLE, DOWNLINK, OTHER, SCANNER, World
 
 from weldgate_firmware import gate, log
+from weldgate_firmware.config import Config
+from weldgate_firmware.profile import Profile
 from weldgate_protocol import messages, reasons
-
-copyreg.pickle(memoryview, lambda view: (memoryview, (view.obj,)))  # a copied view looks at the copied buffer
+from weldgate_protocol._compat import HmacKey
 
 DEPTH = 6
 TICK_MS = 250  # one event "tick": long enough for a button's release, a pause of an arc, half a blanking
@@ -31,11 +33,20 @@ LOCK = b"lock-001"
 CLOSED = (gate.LIVE, gate.ENDING)
 
 
+class Known:
+    """Records read so far; never changed once made."""
+
+    def __init__(self, epoch: bytes, highest: int, frames: list[tuple[int, dict[str, Any]]]) -> None:
+        self.epoch = epoch
+        self.highest = highest
+        self.frames = frames
+
+
 class Explored(World):
     """A world that remembers what was really done to it, for the invariants."""
 
     def __init__(self, **settings: Any) -> None:
-        self.known: tuple[bytes, int, tuple[Any, ...]] | None = None
+        self.known: Known | None = None
         super().__init__(**settings)
         self.shown = 0
         self.acted_ms = -1  # the last local act
@@ -171,11 +182,13 @@ class Explored(World):
     def frames(self) -> list[tuple[int, dict[str, Any]]]:
         """As the world's, reading only what is new: a record on flash never changes."""
         spool = self.storage.spool
-        if self.known is None or self.known[0] != spool.epoch or self.known[1] > spool.highest:
-            self.known = (spool.epoch, 0, ())
-        if self.known[1] < spool.highest:
-            self.known = (spool.epoch, spool.highest, self.known[2] + tuple(self.frames_from(self.known[1] + 1)))
-        return list(self.known[2])
+        known = self.known
+        if known is None or known.epoch != spool.epoch or known.highest > spool.highest:
+            known = Known(spool.epoch, 0, [])
+        if known.highest < spool.highest:
+            known = Known(spool.epoch, spool.highest, known.frames + self.frames_from(known.highest + 1))
+        self.known = known
+        return known.frames
 
     def check_closing(self) -> None:
         """At the very moment the relay closes; what breaks is kept for `check`, since the driver would catch it."""
@@ -269,21 +282,50 @@ class Explored(World):
             self._told(),
         )
 
-    def fork(self) -> "Explored":
-        """A copy that lives on its own; what never changes is shared, the keyed HMAC and the records read so far."""
-        core = self.driver.core
-        constant = (core.recorder._key, core.config, core.profile, core.gate._table, self.known)
-        shared = {id(one): one for one in constant}
+    def freeze(self) -> bytes:
+        """The whole world as bytes, from which `thaw` makes copies that live on their own."""
         stream = io.BytesIO()
         pickler = pickle.Pickler(stream, pickle.HIGHEST_PROTOCOL)
-        pickler.persistent_id = lambda one: id(one) if id(one) in shared else None  # type: ignore[method-assign]
+        pickler.dispatch_table = DISPATCH
         pickler.dump(self)
-        stream.seek(0)
-        unpickler = pickle.Unpickler(stream)
-        unpickler.persistent_load = shared.__getitem__  # type: ignore[method-assign,assignment]
-        copied = unpickler.load()
-        assert isinstance(copied, Explored)
-        return copied
+        return zlib.compress(stream.getbuffer(), 1)  # flash is mostly FF, and thousands of worlds wait
+
+
+def thaw(frozen: bytes) -> Explored:
+    """Make a world."""
+    world = pickle.loads(zlib.decompress(frozen))
+    assert isinstance(world, Explored)
+    return world
+
+
+# What a thawed world shares with its origin: by type, the object itself; of a gate its table.
+SHARED: dict[int, Any] = {}
+TABLE = gate.Gate()._table
+
+
+def _share(one: Any) -> tuple[Callable[[int], Any], tuple[int]]:
+    SHARED[id(one)] = one
+    return _shared, (id(one),)
+
+
+def _shared(key: int) -> Any:
+    return SHARED[key]
+
+
+def _gate(state: int, unknown: int) -> gate.Gate:
+    copied = gate.Gate.__new__(gate.Gate)
+    copied.state, copied.unknown, copied._table = state, unknown, TABLE
+    return copied
+
+
+DISPATCH: dict[type, Callable[[Any], Any]] = {
+    memoryview: lambda view: (memoryview, (view.obj,)),  # a copied view looks at the copied buffer
+    gate.Gate: lambda one: (_gate, (one.state, one.unknown)),
+    HmacKey: _share,
+    Config: _share,
+    Profile: _share,
+    Known: _share,
+}
 
 
 ALPHABET = (
@@ -373,13 +415,13 @@ def _from_boot(world: Explored) -> None:
 def explore(worlds: list[Explored], depth: int) -> tuple[int, int]:
     """Play every sequence of the alphabet to a depth from each world, merging equal states; return states and edges."""
     seen = {world.digest() for world in worlds}
-    layer = [(world, f"[{number}]") for number, world in enumerate(worlds)]
+    layer = [(world.freeze(), f"[{number}]") for number, world in enumerate(worlds)]
     edges = 0
     for _ in range(depth):
         following = []
         for here, path in layer:
             for event in ALPHABET:
-                there = here.fork()
+                there = thaw(here)
                 story = f"{path} {event}"
                 try:
                     getattr(there, "do_" + event)()
@@ -391,7 +433,7 @@ def explore(worlds: list[Explored], depth: int) -> tuple[int, int]:
                 digest = there.digest()
                 if digest not in seen:
                     seen.add(digest)
-                    following.append((there, story))
+                    following.append((there.freeze(), story))
         layer = following
     return len(seen), edges
 
