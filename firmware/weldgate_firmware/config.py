@@ -85,7 +85,7 @@ class Config:
 
 def encode(config: Config) -> bytes:
     """Return the CBOR map of what differs from the defaults."""
-    return cbor.encode(config.changed())
+    return cbor.encode(dict(config.changed()))
 
 
 def decode(data: bytes) -> Config:

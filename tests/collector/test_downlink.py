@@ -66,7 +66,7 @@ def test_order_waits_durably_for_its_chip(house: Any, talker: Any) -> None:
 
 
 def test_repeated_order_is_the_same_order(house: Any, talker: Any, eventually: Any) -> None:
-    """M-PACK-09: the platform repeats an order until its result comes; the result is told again, and nothing is sent twice."""
+    """M-PACK-09: an order is repeated until its result comes; the result is told again, nothing is sent twice."""
 
     async def scene() -> None:
         async with house() as h:
