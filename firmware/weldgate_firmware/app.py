@@ -126,9 +126,11 @@ class App:
         try:
             await self._ticks()
         finally:
-            for task in tasks:
-                task.cancel()
-            self.board.relay(False)
+            try:
+                self.board.relay(False)
+            finally:
+                for task in tasks:
+                    task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _guarded(self, part: "Callable[[], Coroutine[Any, Any, None]]") -> None:

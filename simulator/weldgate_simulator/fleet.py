@@ -1,21 +1,24 @@
 """Many chips in one process: the real firmware on simulated boards, each with a welder of its own, in real time.
 
 Every chip talks to a real collector over its own socket. Welders are drawn from the seed: most show a good token, weld
-a modelled piece of work and hold the button to stop; some bring a token that must be refused; the last chip has none
-and is left to whoever watches it. All of them run on one event loop.
+a modelled piece of work and hold the button to stop; some bring a token that must be refused; in the demo the last chip
+has no welder and is left to whoever watches it. All of them run on one event loop.
 """
 
 import asyncio
 import contextlib
+import os
 import random
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from weldgate_firmware import slots
 from weldgate_firmware.meter import dc_hall_1000a
+from weldgate_firmware.storage import Storage
 from weldgate_issuer import Issuer, IssuerError
-from weldgate_protocol import reasons
+from weldgate_protocol import cbor, reasons
 from weldgate_simulator import provision
 from weldgate_simulator.arc import GMAW_OUTPUT, model
 from weldgate_simulator.board import Board
@@ -42,6 +45,8 @@ class Plan(NamedTuple):
         seed: of welders, boards and noise.
         rounds: how often each welder starts; 0 for no end.
         arcs: electrodes in one session.
+        telemetry_s: seconds that one telemetry record sums up; 0 leaves it to the firmware.
+        watched: the last chip has no welder.
     """
 
     devices: tuple[int, ...]
@@ -50,11 +55,17 @@ class Plan(NamedTuple):
     seed: int
     rounds: int = 0
     arcs: int = 2
+    telemetry_s: int = 0
+    watched: bool = True
 
 
-def new_board(issuer: Issuer, key_set: bytes, device: int, host: str, port: int, seed: int) -> Board:
+def new_board(
+    issuer: Issuer, key_set: bytes, device: int, host: str, port: int, seed: int, telemetry_s: int = 0
+) -> Board:
     """Return a provisioned board in real time, not yet started, whose flash is a `KeptFlash`."""
     flash = KeptFlash(seed)
+    if telemetry_s:  # configuration slot: {1: version, 2: settings}, its key 2 (firmware, `trust` and `config`)
+        Storage(flash, os.urandom).slots.store(slots.CONFIG, cbor.encode({1: 1, 2: {2: telemetry_s}}))
     identity = provision.identity_of(issuer, device.to_bytes(8, "big"), host, port)
     provision.provision(flash, identity, key_set, random.Random(seed).randbytes)  # noqa: S311 - repeatable
     return Board(HostClock(), dc_hall_1000a(), flash, seed=seed)
@@ -126,7 +137,7 @@ class Fleet:
         self.members: dict[int, Member] = {}
         for k, device in enumerate(plan.devices):
             kind = WRONG_KINDS[k // _WRONG_EACH % len(WRONG_KINDS)] if k % _WRONG_EACH == _WRONG_EACH - 1 else ""
-            board = new_board(issuer, key_set, device, plan.host, plan.port, plan.seed * 100_003 + k)
+            board = new_board(issuer, key_set, device, plan.host, plan.port, plan.seed * 100_003 + k, plan.telemetry_s)
             self.members[device] = Member(device, board, kind)
 
     async def run(self) -> None:
@@ -140,7 +151,7 @@ class Fleet:
                 for k, member in enumerate(self.members.values()):
                     member.task = asyncio.create_task(member.chip.run())
                     group.create_task(self._followed(member.task))
-                    if k + 1 < len(self.members):  # the last chip has no welder
+                    if not self.plan.watched or k + 1 < len(self.members):
                         member.busy = True
                         group.create_task(self._weld(member, self.plan.seed * 7919 + k))
                     await asyncio.sleep(_START_GAP_S)

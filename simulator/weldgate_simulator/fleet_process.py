@@ -46,7 +46,8 @@ class FleetProcess:
         self._command = [
             sys.executable, "-m", "weldgate_simulator.fleet_process", "--site", str(site), "--key-set", str(key_set),
             "--collector", f"{plan.host}:{plan.port}", "--devices", ",".join(map(str, plan.devices)),
-            "--seed", str(plan.seed), "--rounds", str(plan.rounds), "--arcs", str(plan.arcs), "--flash", str(flash),
+            "--seed", str(plan.seed), "--rounds", str(plan.rounds), "--arcs", str(plan.arcs),
+            "--telemetry-s", str(plan.telemetry_s), "--flash", str(flash), *(["--watched"] if plan.watched else []),
         ]  # fmt: skip
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -165,11 +166,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=0)
     parser.add_argument("--arcs", type=int, default=2)
+    parser.add_argument("--telemetry-s", type=int, default=0)
+    parser.add_argument("--watched", action="store_true", help="the last chip has no welder")
     parser.add_argument("--flash", required=True, type=Path, help="folder for images")
     options = parser.parse_args(arguments)
     host, _, port = options.collector.rpartition(":")
     devices = tuple(int(number) for number in options.devices.split(","))
-    plan = Plan(devices, host, int(port), options.seed, options.rounds, options.arcs)
+    plan = Plan(
+        devices, host, int(port), options.seed, options.rounds, options.arcs, options.telemetry_s, options.watched
+    )
     asyncio.run(_run(Issuer.open(options.site), options.key_set.read_bytes(), plan, options.flash))
     return 0
 

@@ -29,13 +29,14 @@ class HostChip:
         self.lock = threading.RLock()
         self.log: list[str] = []
         self._chip = Chip(board)
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop
         self._thread = threading.Thread(target=self._run, name="host-chip", daemon=True)
         self._task: asyncio.Task[None] | None = None
         self._failed: BaseException | None = None
 
     def start(self) -> None:
         """Power the chip up."""
+        self._loop = asyncio.new_event_loop()
         self._thread.start()
 
     def stop(self) -> None:

@@ -15,7 +15,7 @@ from weldgate_simulator.line import wait_for
 from weldgate_simulator.stage import Stage
 from weldgate_simulator.witness import Arrived
 
-__all__ = ["Onlooker", "Progress", "ScenarioError"]
+__all__ = ["WAIT_S", "Onlooker", "Progress", "ScenarioError"]
 
 WAIT_S = 45.0
 
@@ -43,10 +43,12 @@ class Onlooker:
     Args:
         stage: entered.
         progress: who is told.
+        patience_s: how long anything is waited for.
     """
 
-    def __init__(self, stage: Stage, progress: Progress) -> None:
+    def __init__(self, stage: Stage, progress: Progress, patience_s: float = WAIT_S) -> None:
         self.stage = stage
+        self._patience_s = patience_s
         self._progress = progress
         self._moves = 0
 
@@ -58,8 +60,13 @@ class Onlooker:
         yield lambda seen: said.__setitem__(0, seen)
         self._progress.done(said[0])
 
-    def until(self, what: str, true: Callable[[], bool], seconds: float = WAIT_S) -> None:
+    def until(self, what: str, true: Callable[[], bool], times: int = 1) -> None:
         """Wait until it is so.
+
+        Args:
+            what: what is waited for, in words.
+            true: whether it is so.
+            times: how many times the usual patience.
 
         Raises:
             LineError: it was not so in time.
@@ -73,7 +80,7 @@ class Onlooker:
             return true()
 
         self._progress.waiting(what)
-        wait_for(what, alive_and_true, seconds)
+        wait_for(what, alive_and_true, times * self._patience_s)
 
     def record(self, type_: int, fits: Callable[[dict[Any, Any]], bool], device: int = 0) -> Arrived:
         """Wait until the consumer has a record that fits, and return it.

@@ -38,7 +38,7 @@ class Proxy:
             host, port: the collector's.
         """
         self._target = (host, port)
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
         self._ending: asyncio.Event
@@ -49,6 +49,7 @@ class Proxy:
         self.carried = self.turned_away = self.bytes_up = self.bytes_down = 0
 
     def __enter__(self) -> Self:
+        self._loop = asyncio.new_event_loop()
         self._thread.start()
         if not self._ready.wait(_START_S) or self._failed is not None:
             raise LocalError(TOOL_CONNECTION, f"proxy can't listen: {self._failed}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from weldgate_protocol import messages, reasons
 from weldgate_simulator import demo_tokens, hardships
 from weldgate_simulator.arc import GMAW_OUTPUT, Envelope, load_run, model
-from weldgate_simulator.onlooker import Onlooker, Progress
+from weldgate_simulator.onlooker import WAIT_S, Onlooker, Progress
 from weldgate_simulator.stage import Stage
 
 __all__ = ["RUN", "Scenario"]
@@ -18,7 +18,6 @@ RUN = "overlap_03-22-23-0041-06"
 _ARM_S = 10  # the shortest there is, so that a token's wait for its local act is seen to end
 _SETTINGS: dict[int, object] = {2: 1, 3: _ARM_S}  # telemetry every second; configuration keys 2 and 3
 _RESTED_MS = 300  # a press counts after 200 ms of rest, which a chip just started has yet to see (rule S2)
-_FARTHEST_S = 120.0  # for one round of the fleet's welders
 
 
 class Scenario:
@@ -30,12 +29,13 @@ class Scenario:
         progress: who is told.
         rounds: of the fleet's welders, which are waited for; from the second on the interpreter's chip plays its run
             to the end and has a second session, by a token through the collector and the button.
+        patience_s: see `Onlooker`.
     """
 
-    def __init__(self, stage: Stage, trace: Path, progress: Progress, rounds: int) -> None:
+    def __init__(self, stage: Stage, trace: Path, progress: Progress, rounds: int, patience_s: float = WAIT_S) -> None:
         self.stage = stage
         self._trace = trace
-        self._see = Onlooker(stage, progress)
+        self._see = Onlooker(stage, progress, patience_s)
         self._rounds = rounds
         self._used = ""
         self._over_ms = 0
@@ -179,7 +179,7 @@ class Scenario:
     def _welders_through(self) -> None:
         fleet, see = self.stage.fleet, self._see
         with see.step("the welders finish") as tell:
-            see.until("the welders to be through", lambda: not fleet.ask("status")["busy"], self._rounds * _FARTHEST_S)
+            see.until("the welders to be through", lambda: not fleet.ask("status")["busy"], 3 * self._rounds)
             status = fleet.ask("status")
             see.must(not status["troubles"], "; ".join(status["troubles"]))
             tell(f"welders through: {status['sessions']} sessions; {status['refused']} tokens that had to be refused")

@@ -1,0 +1,34 @@
+"""`weldgate demo` from outside: what it refuses, and that its help names what it takes."""
+
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from weldgate_tools.demo import demo
+
+
+def test_help_names_the_options() -> None:
+    """Somebody new can start it."""
+    result = CliRunner().invoke(demo, ["--help"])
+
+    assert result.exit_code == 0
+    for option in ("--seconds", "--seed", "--chips", "--json", "--keep"):
+        assert option in result.output
+
+
+def test_folder_in_use_is_refused(tmp_path: Path) -> None:
+    """One sentence and exit 1; what lies there stays."""
+    (tmp_path / "something").touch()
+
+    result = CliRunner().invoke(demo, ["--keep", str(tmp_path)])
+
+    assert result.exit_code == 1
+    assert "is not empty" in result.output
+
+
+def test_number_out_of_range_is_refused() -> None:
+    """As click has it: exit 2 and the range."""
+    result = CliRunner().invoke(demo, ["--chips", "0"])
+
+    assert result.exit_code == 2
+    assert "1<=x<=500" in result.output
