@@ -1,0 +1,195 @@
+"""``weldgate frame``: frames taken apart, from hex, a file or a capture, with what stands between them."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from weldgate_protocol import messages, reason_texts
+from weldgate_protocol._compat import HmacKey
+from weldgate_protocol.errors import FrameError, LocalError, RemoteError
+from weldgate_protocol.frame import RAW_MAX, from_wire, parse, tag_matches
+from weldgate_protocol.keys import connection_key
+from weldgate_protocol.reasons import TOOL_BAD_INPUT
+from weldgate_tools.annotate import frame_document
+from weldgate_tools.output import print_json
+from weldgate_tools.places import issuer_folder
+
+__all__ = ["decode_capture", "frame", "read_input"]
+
+DELIMITER = 0x7E
+_HEX = frozenset(b"0123456789abcdefABCDEF \t\r\n:,")
+
+
+class Keys:
+    """What tags can be checked with: a site's chips, and the connections seen in the capture itself."""
+
+    def __init__(self, site: Path | None) -> None:
+        self._issuer: Any = None
+        if site is not None:
+            from weldgate_issuer import Issuer  # here, since frames without a site need no issuer
+
+            self._issuer = Issuer.open(issuer_folder(site))
+        self._nonces: dict[bytes, bytes] = {}
+        self._connections: dict[bytes, HmacKey] = {}
+
+    def judge(self, raw: bytes) -> str:
+        """Return `right`, `wrong` or `not checked`; learns a connection's key from its hello and welcome."""
+        if self._issuer is None:
+            return "not checked"
+        found = parse(raw)
+        secrets = self._issuer.chip_secrets(found.device)
+        if found.type == messages.HELLO or found.durable:
+            self._learn_hello(raw)
+            return "right" if tag_matches(raw, HmacKey(secrets.up)) else "wrong"
+        if found.type == messages.WELCOME:
+            nonce = _nonce(raw)
+            if nonce and found.device in self._nonces:
+                key = connection_key(secrets.down, self._nonces[found.device], nonce)
+                self._connections[found.device] = HmacKey(key)
+        key_conn = self._connections.get(found.device)
+        if key_conn is None:
+            return "not checked"
+        return "right" if tag_matches(raw, key_conn) else "wrong"
+
+    def _learn_hello(self, raw: bytes) -> None:
+        found = parse(raw)
+        nonce = _nonce(raw)
+        if found.type == messages.HELLO and nonce:
+            self._nonces[found.device] = nonce
+
+
+def _nonce(raw: bytes) -> bytes:
+    """Return the nonce of a hello or welcome, empty when it can't be read."""
+    found = parse(raw)
+    try:
+        nonce = messages.decode(found.type, found.payload).get("nonce", b"")
+    except RemoteError:
+        return b""
+    return nonce if isinstance(nonce, bytes) else b""
+
+
+def read_input(source: str) -> bytes:
+    """Return the bytes meant by an argument: hex, the name of a file (hex or binary), or `-`.
+
+    Raises:
+        LocalError: TOOL_BAD_INPUT; neither a file nor hex.
+    """
+    path = Path(source)
+    if source == "-":
+        data = sys.stdin.buffer.read()
+    elif len(source) < 4096 and path.is_file():
+        data = path.read_bytes()
+    else:
+        data = source.encode()
+        if not _HEX.issuperset(data):
+            raise LocalError(TOOL_BAD_INPUT, f"{source[:40]!r} is neither a file nor hex")
+    if data and _HEX.issuperset(data):
+        digits = "".join(data.decode().replace(":", " ").replace(",", " ").split())
+        if len(digits) % 2:
+            raise LocalError(TOOL_BAD_INPUT, f"{len(digits)} hex digits, an even number is needed")
+        return bytes.fromhex(digits)
+    return data
+
+
+def decode_capture(data: bytes, keys: Keys) -> Iterator[dict[str, Any]]:
+    """Yield one document for each frame and for each stretch that is none.
+
+    Args:
+        data: a stream as it went over the wire, or one frame without delimiters as a store keeps it.
+        keys: what tags are checked with.
+    """
+    if DELIMITER not in data and len(data) <= RAW_MAX:
+        yield _one(data, 0, stored=True, keys=keys)
+        return
+    start = 0
+    for end in [*(at for at, byte in enumerate(data) if byte == DELIMITER), len(data)]:
+        if end > start:
+            yield _one(data[start:end], start, stored=False, keys=keys)
+        start = end + 1
+
+
+def _one(piece: bytes, offset: int, *, stored: bool, keys: Keys) -> dict[str, Any]:
+    place = {"offset": offset, "bytes": len(piece)}
+    try:
+        raw, crc = _raw(piece, stored)
+        return {**place, "crc": crc, **frame_document(raw), "tag_state": keys.judge(raw)}
+    except FrameError as error:
+        return {
+            **place,
+            "error": error.code,
+            "name": reason_texts.name(error.code),
+            "message": error.message,
+            "hex": piece[:64].hex(),
+        }
+
+
+def _raw(piece: bytes, stored: bool) -> tuple[bytes, str]:
+    """Return a frame's raw bytes and what its CRC says; a stored frame has none."""
+    if stored:
+        try:
+            parse(piece)
+        except FrameError:
+            return from_wire(piece), "right"
+        return piece, "none"
+    return from_wire(piece), "right"
+
+
+@click.group()
+def frame() -> None:
+    """Take frames apart."""
+
+
+@frame.command("decode")
+@click.argument("source")
+@click.option("--site", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Check tags with its keys.")
+@click.option("--json", "as_json", is_flag=True, help="Print one document.")
+def decode(source: str, site: Path | None, as_json: bool) -> None:
+    """Print every frame in SOURCE with names, units and meanings.
+
+    SOURCE is hex, the name of a file (hex or a binary capture), or - for standard input. What is no frame is printed
+    with its place and the reason. Exit 1 when nothing in it was a frame.
+
+    \b
+    Examples:
+      weldgate frame decode 7e2202112210f47d01e9…7e
+      weldgate frame decode capture.bin --site site
+      xxd -p capture.bin | weldgate frame decode - --json
+    """
+    found = list(decode_capture(read_input(source), Keys(site)))
+    if as_json:
+        print_json(found)
+    else:
+        for document in found:
+            _print(document)
+    if not any("message" in document and "error" not in document for document in found):
+        click.echo("no frame in it", err=True)
+        raise SystemExit(1)
+
+
+def _print(document: dict[str, Any]) -> None:
+    if "error" in document:
+        click.echo(f"@{document['offset']} {document['bytes']} bytes: no frame, {document['error']} {document['name']}")
+        click.echo(f"    {document['message']}: {document['hex']}")
+        return
+    flags = document["flags"]
+    words = [
+        "down" if flags["down"] else "up",
+        "durable" if flags["durable"] else "volatile",
+        f"key parity {int(flags['parity'])}",
+        f"time {flags['time_quality']}",
+    ]
+    click.echo(f"@{document['offset']} {document['type']:02x} {document['message']}  ({', '.join(words)})")
+    click.echo(f"    device {document['device']}  epoch {document['epoch']}  seq {document['seq']}")
+    click.echo(f"    time   {document['time']}  payload {document['length']} bytes")
+    click.echo(f"    crc    {document['crc']}  tag {document['tag']} ({document['tag_state']})")
+    if "payload_error" in document:
+        click.echo(f"    payload can't be read: {document['payload_error']['message']}: {document['payload']}")
+        return
+    width = max((len(name) for name in document["fields"]), default=0)
+    for name, field in document["fields"].items():
+        text = f" = {field['text']}" if "text" in field else ""
+        note = f"   # {field['meaning']}" if "meaning" in field else ""
+        click.echo(f"    {name:{width}}  {field['value']}{text}{note}")
