@@ -7,7 +7,7 @@ import unittest
 sys.path.insert(0, os.getenv("WELDGATE_VECTORS", "tests/vectors"))
 import circumstances
 
-from weldgate_protocol import keyset, p256, reasons
+from weldgate_protocol import cbor, cose, keyset, p256, reasons
 from weldgate_protocol.errors import Refused
 
 SETUP, CASES = circumstances.load("keyset.json")
@@ -80,6 +80,15 @@ class KeySetTest(unittest.TestCase):
     def test_key_of_a_later_suite_spoils_nothing(self):
         """M-KEYSET-07: a key of an unknown algorithm stays in the set; what it signs is refused elsewhere."""
         self.assertEqual([key.alg for key in keyset.decode(SET).keys], [-7, -7, -7, -7, -7, -65000])
+
+    def test_later_suites_key_is_not_looked_into(self):
+        """M-KEYSET-07: the key of an unknown algorithm need be no point of P-256, nor named by our thumbprint."""
+        sign1 = cose.parse_sign1(SET)
+        claims = cbor.decode(sign1.payload)
+        claims[20][5][2] = bytes(64)
+        changed = cbor.encode([sign1.protected, {}, cbor.encode(claims), sign1.signature])
+
+        self.assertEqual(keyset.decode(changed).keys[5].public, bytes(64))
 
     def test_damaged_stored_set_is_refused(self):
         """Reading back checks the form once more, so that damage is not taken for keys."""
