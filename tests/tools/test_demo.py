@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
+from weldgate_tools import cli
 from weldgate_tools.demo import demo
 
 
@@ -16,14 +18,15 @@ def test_help_names_the_options() -> None:
         assert option in result.output
 
 
-def test_folder_in_use_is_refused(tmp_path: Path) -> None:
-    """One sentence and exit 1; what lies there stays."""
+def test_folder_in_use_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One sentence and exit 4; what lies there stays."""
     (tmp_path / "something").touch()
 
-    result = CliRunner().invoke(demo, ["--keep", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["demo", "--keep", str(tmp_path)])
 
-    assert result.exit_code == 1
-    assert "is not empty" in result.output
+    assert ended.value.code == 4
+    assert "is not empty" in capsys.readouterr().err
 
 
 def test_number_out_of_range_is_refused() -> None:

@@ -1,6 +1,5 @@
 """``weldgate demo``: the whole line in about a minute, each step ticked when it has been seen."""
 
-import json
 import signal
 import sys
 from pathlib import Path
@@ -9,11 +8,12 @@ from typing import Any, NoReturn
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.status import Status
 
-from weldgate_protocol.errors import LocalError
 from weldgate_protocol.reason_texts import TEXTS
 from weldgate_simulator.demo import DemoError, Options, perform
+from weldgate_tools.output import language, print_json
 
 __all__ = ["demo"]
 
@@ -29,18 +29,18 @@ class _Ticks:
     def begin(self, text: str) -> None:
         self._step = text
         if self._console.is_terminal:
-            self._status = self._console.status(text)
+            self._status = self._console.status(escape(text))
             self._status.start()
 
     def waiting(self, text: str) -> None:
         if self._status is not None:
-            self._status.update(f"{self._step} [dim]· waiting for {text}[/dim]")
+            self._status.update(f"{escape(self._step)} [dim]· waiting for {escape(text)}[/dim]")
         elif not self._step:
-            self._console.print(text, soft_wrap=True, highlight=False)
+            self._console.print(text, soft_wrap=True, highlight=False, markup=False)
 
     def done(self, text: str) -> None:
         self.close()
-        self._console.print(f"[green]✓[/green] {text}", soft_wrap=True, highlight=False)
+        self._console.print(f"[green]✓[/green] {escape(text)}", soft_wrap=True, highlight=False)
 
     def close(self) -> None:
         """Take the line of the present wait away."""
@@ -70,20 +70,18 @@ def demo(seconds: int, seed: int, chips: int, as_json: bool, keep: Path | None) 
         document = perform(Options(seconds, seed, chips, keep), ticks)
     except DemoError as error:
         ticks.close()
+        document = error.document
         if error.logs:
             console.print(error.logs, markup=False, highlight=False, soft_wrap=True)
-        console.print(f"[red]✗[/red] {error.code}: {error.message}", highlight=False, soft_wrap=True)
-        _print(error.document, as_json)
-        sys.exit(1)
-    except LocalError as error:
-        ticks.close()
-        raise click.ClickException(f"{error.code}: {error.message}") from error
+        console.print(f"[red]✗[/red] {error.code}: {escape(error.message)}", highlight=False, soft_wrap=True)
     finally:
         ticks.close()
     _print(document, as_json)
-    if keep is not None:
+    if keep is not None and keep.exists():
         store = keep / "line" / "data" / "store.sqlite3"
         console.print(f"kept in {keep}; look with: weldgate store summary {store}", soft_wrap=True, highlight=False)
+    if not document["ok"]:
+        sys.exit(1)
 
 
 def _terminated(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -94,13 +92,14 @@ def _terminated(_number: int, _frame: FrameType | None) -> NoReturn:
 def _print(document: dict[str, Any], as_json: bool) -> None:
     """Print the document, or what a person wants of it."""
     if as_json:
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        print_json(document)
     elif "emitted" in document:
         click.echo(_report(document))
 
 
 def _report(document: dict[str, Any]) -> str:
     """Return the ledger as a few lines of text."""
+    column = 1 if language() == "zh" else 2
     lines = [
         f"interpreter    {document['interpreter']}",
         f"chips          {document['chips']}",
@@ -111,11 +110,13 @@ def _report(document: dict[str, Any]) -> str:
         f" (± {document['arc_tolerance_s']} s)",
         "refusals",
     ]
-    lines += [f"  {count:5d}  {number:>3} {TEXTS[int(number)][2]}" for number, count in document["refusals"].items()]
+    lines += [
+        f"  {count:5d}  {number:>3} {TEXTS[int(number)][column]}" for number, count in document["refusals"].items()
+    ]
     lines.append("alarms")
     for alarm in document["alarms"]:
         held = ", latched" if alarm["latched"] else ""
-        lines.append(f"  {alarm['chips']:5d}  {alarm['alarm']:>3} {TEXTS[alarm['alarm']][2]}{held}")
+        lines.append(f"  {alarm['chips']:5d}  {alarm['alarm']:>3} {TEXTS[alarm['alarm']][column]}{held}")
     lines += [f"trouble        {trouble}" for trouble in document["troubles"]]
     return "\n".join(lines)
 

@@ -1,6 +1,5 @@
 """``weldgate fleet run``: many virtual chips with their welders against a collector that runs."""
 
-import json
 import signal
 import sys
 from pathlib import Path
@@ -12,10 +11,10 @@ from rich.console import Console
 
 from weldgate_collector import Chip, add_chips, list_chips
 from weldgate_issuer import Issuer
-from weldgate_protocol.errors import LocalError
 from weldgate_simulator.fleet_run import Request, run_fleet
 from weldgate_simulator.provision import GENERATION
 from weldgate_simulator.stage import FIRST_DEVICE
+from weldgate_tools.output import print_json
 
 __all__ = ["fleet"]
 
@@ -62,13 +61,13 @@ def run(
     keys = _keys(site)
     devices = tuple(range(first, first + chips))
     console = Console(stderr=True)
-    try:
-        _make_known(chips_file or _chips_file(site), Issuer.open(keys), devices)
-        request = Request(keys, devices, host, int(port), seconds, seed, telemetry)
-        report = run_fleet(request, lambda text: console.print(text, highlight=False, soft_wrap=True))
-    except (LocalError, OSError) as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(json.dumps(report, indent=2) if as_json else _text(report))
+    _make_known(chips_file or _chips_file(site), Issuer.open(keys), devices)
+    request = Request(keys, devices, host, int(port), seconds, seed, telemetry)
+    report = run_fleet(request, lambda text: console.print(text, highlight=False, soft_wrap=True))
+    if as_json:
+        print_json(report)
+    else:
+        click.echo(_text(report))
     if report["troubles"]:
         sys.exit(1)
 
