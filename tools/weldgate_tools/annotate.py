@@ -72,7 +72,7 @@ def own_document(data: bytes) -> dict[str, Any]:
     """Take a record of the collector's own apart."""
     record = decode_record(data)
     document: dict[str, Any] = {
-        "kind": OWN_KINDS.get(record.kind, str(record.kind)),
+        "record": OWN_KINDS.get(record.kind, str(record.kind)),
         "device": device_text(record.device),
         "epoch": record.epoch.hex(),
         "first": record.first,

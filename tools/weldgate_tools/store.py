@@ -239,7 +239,7 @@ def _short(row: dict[str, Any]) -> dict[str, Any]:
         "device": row.get("device", ""),
         "seq": row.get("seq", ""),
         "time": row.get("time", row["received"]),
-        "message": row.get("message") or f"[{row['kind']}]",
+        "message": row.get("message") or f"[{row.get('record', row['kind'])}]",
         "fields": " ".join(words),
     }
 

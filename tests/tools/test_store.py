@@ -1,0 +1,153 @@
+"""`weldgate store`: counts, frames, sessions, the proof of completeness, exports."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from tests.tools.conftest import CHIP, SILENT, TOKEN, Tape, own, write_store
+
+from weldgate_collector import Reader
+from weldgate_issuer import Issuer
+from weldgate_protocol import messages
+from weldgate_protocol.collector_record import RECORD_GAP
+from weldgate_protocol.errors import LocalError
+from weldgate_protocol.reasons import TOOL_NOT_FOUND
+from weldgate_tools.store_view import completeness, sessions
+
+Run = Callable[..., Result]
+
+
+def test_summary_counts_by_chip_and_keeps_large_numbers(run: Run, store: Path) -> None:
+    """Numbers up to 2^63 - 1 come through JSON as text."""
+    found = json.loads(run("store", "summary", store, "--json").stdout)
+
+    assert found["frames"] == 9
+    assert [(chip["device"], chip["frames"], chip["own_records"]) for chip in found["chips"]] == [
+        (str(CHIP), 7, 1),
+        (str(SILENT), 2, 1),
+    ]
+
+
+def test_summary_finds_the_store_in_a_site(run: Run, store: Path, site: Path) -> None:
+    """A site's folder is as good as the file."""
+    assert run("store", "summary", site).stdout == run("store", "summary", store).stdout
+
+
+def test_missing_store_is_a_clear_error(run: Run, tmp_path: Path) -> None:
+    """What is not there is named."""
+    result = run("store", "summary", tmp_path)
+
+    assert isinstance(result.exception, LocalError)
+    assert result.exception.code == TOOL_NOT_FOUND
+    assert str(tmp_path) in result.exception.message
+
+
+def test_frames_are_chosen_by_chip_type_and_time(run: Run, store: Path) -> None:
+    """Each choice leaves the others out."""
+    found = json.loads(
+        run("store", "frames", store, "--chip", CHIP, "--type", "refusal", "--type", "arc", "--json").stdout
+    )
+    assert [row["message"] for row in found] == ["refusal", "arc"]
+    assert found[0]["fields"]["reason"] == {"value": 9, "meaning": "reason number", "text": "TOKEN_USED"}
+
+    late = json.loads(run("store", "frames", store, "--since", 1_795_500_060, "--json").stdout)
+    assert [row["message"] for row in late] == ["session-stop", "power-off", "gap"]
+    early = json.loads(run("store", "frames", store, "--until", 1_795_500_006, "--limit", 2, "--json").stdout)
+    assert [row["kind"] for row in early] == ["collector", "frame"]
+
+
+def test_frames_for_people_and_spreadsheets(run: Run, store: Path) -> None:
+    """A line a row, and CSV that a program reads back."""
+    assert "TOKEN_USED" in run("store", "frames", store, "--type", "refusal").stdout
+    rows = list(csv.DictReader(io.StringIO(run("store", "frames", store, "--type", "arc", "--csv").stdout)))
+    assert json.loads(rows[0]["fields"])["duration_ms"]["value"] == 10980
+
+
+def test_sessions_join_start_arc_and_stop(run: Run, store: Path) -> None:
+    """One session, with its arc, its suspension and why it ended."""
+    found = json.loads(run("store", "sessions", store, "--json").stdout)
+
+    assert len(found) == 1
+    assert found[0]["token"] == TOKEN.hex()
+    assert (found[0]["arcs"], found[0]["arc_s"], found[0]["peak_a"]) == (1, 10.98, 252.0)
+    assert (found[0]["cause_name"], found[0]["suspended"]) == ("END_WELDER", 1)
+    assert "END_WELDER" in run("store", "sessions", store).stdout
+    assert run("store", "sessions", store, "--csv").stdout.startswith("device,token")
+
+
+def test_session_cut_off_by_a_time_range_is_still_shown(store: Path) -> None:
+    """A session whose start lies before the range begins with what is known of it."""
+    with Reader(store) as reader:
+        found = sessions(reader.records(since_ms=1_795_500_060_000))
+
+    assert found[0]["started"] is None
+    assert found[0]["cause"] == 120
+
+
+def test_declared_gaps_are_no_loss(run: Run, store: Path) -> None:
+    """Stored and declared together leave no hole, whoever declared."""
+    result = run("store", "gaps", store, "--json")
+    lines = {line["device"]: line for line in json.loads(result.stdout)["lines"]}
+
+    assert result.exit_code == 0
+    assert lines[str(SILENT)]["declared"] == ["1-4", "6-6"]
+
+
+def test_undeclared_hole_is_found(run: Run, site: Path, tmp_path: Path) -> None:
+    """One missing number is named, and the exit code says so."""
+    tape = Tape(Issuer.open(site / "issuer"), CHIP)
+    rows = [tape.row(messages.POWER_OFF, {})]
+    tape.skip(2)
+    rows.append(tape.row(messages.POWER_OFF, {}))
+    write_store(tmp_path / "store.sqlite3", rows)
+
+    result = run("store", "gaps", tmp_path, "--json")
+
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["lines"][0]["missing"] == ["2-3"]
+    assert "1 with undeclared holes" in run("store", "gaps", tmp_path).stdout
+
+
+def test_gap_of_another_epoch_covers_nothing_here(site: Path, tmp_path: Path) -> None:
+    """A gap record that speaks of an unknown epoch fills no hole of this one."""
+    tape = Tape(Issuer.open(site / "issuer"), CHIP)
+    tape.skip(2)
+    rows = [tape.row(messages.GAP, {"epoch": b"\0\0\0\0", "first": 1, "last": 2, "cause": 3})]
+    write_store(tmp_path / "store.sqlite3", rows)
+
+    with Reader(tmp_path / "store.sqlite3") as reader:
+        assert completeness(reader.records())[0].missing() == [(1, 2)]
+
+
+def test_collector_gap_alone_is_a_complete_line(tmp_path: Path) -> None:
+    """A chip of which only a declaration is there has lost nothing silently."""
+    write_store(tmp_path / "store.sqlite3", [own(RECORD_GAP, CHIP, 1, 9)])
+
+    with Reader(tmp_path / "store.sqlite3") as reader:
+        assert completeness(reader.records())[0].missing() == []
+
+
+@pytest.mark.parametrize("as_csv", [False, True])
+def test_export_keeps_every_byte(run: Run, store: Path, tmp_path: Path, as_csv: bool) -> None:
+    """All rows are written with their bytes, to a file at once or not at all."""
+    target = tmp_path / "rows"
+    result = run("store", "export", store, target, *(["--csv"] if as_csv else []))
+    text = target.read_text(encoding="utf-8")
+    rows: list[Any] = list(csv.DictReader(io.StringIO(text))) if as_csv else [json.loads(x) for x in text.splitlines()]
+
+    assert result.exit_code == 0
+    with Reader(store) as reader:
+        assert [row["raw"] for row in rows] == [record.raw.hex() for record in reader.records()]
+
+
+def test_export_to_standard_output(run: Run, store: Path) -> None:
+    """Data on standard output, the count on standard error."""
+    result = run("store", "export", store, "-", "--type", "arc")
+
+    assert json.loads(result.stdout)["message"] == "arc"
+    assert "1 rows" in result.stderr

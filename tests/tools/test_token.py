@@ -1,0 +1,159 @@
+"""`weldgate token`: issued, shown, verified; as text, hex, image and standard input."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from weldgate_issuer import IssuerError
+from weldgate_protocol import reasons
+from weldgate_protocol.errors import LocalError
+from weldgate_tools.token_input import read_token
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def text(run: Run, site: Path) -> str:
+    """A good token for chip 7."""
+    result = run("token", "issue", "--chip", 7, "--holder", "zhang3", "--site", site)
+    assert result.exit_code == 0, result.output
+    return result.stdout.strip()
+
+
+def test_issued_token_is_accepted_by_the_chips_own_routine(run: Run, site: Path, text: str) -> None:
+    """What the site issues a chip takes."""
+    result = run("token", "verify", text, "--chip", 7, "--site", site)
+
+    assert (result.exit_code, result.stdout) == (0, "accepted\n")
+
+
+def test_refusal_has_number_text_and_exit_code(run: Run, site: Path, text: str) -> None:
+    """Another machine's token is refused in the language asked for."""
+    result = run("token", "verify", text, "--chip", 8, "--site", site, "--lang", "zh")
+
+    assert result.exit_code == 1
+    assert result.stdout.startswith(f"refused: {reasons.TOKEN_OTHER_DEVICE}：")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [("", 0), ("--at 2099-01-01", reasons.TOKEN_EXPIRED), ("--at 2021-01-01", reasons.TOKEN_FROM_FUTURE)],
+)
+def test_verified_as_at_another_time(run: Run, site: Path, text: str, change: str, reason: int) -> None:
+    """A token is good in its time only."""
+    found = json.loads(run("token", "verify", text, "--chip", 7, "--site", site, "--json", *change.split()).stdout)
+
+    assert (found["accepted"], found["reason"]) == (not reason, reason)
+
+
+def test_forged_token_is_refused(run: Run, site: Path, text: str) -> None:
+    """A changed signature is no signature."""
+    data = bytearray(read_token(text))
+    data[-1] ^= 1
+
+    result = run("token", "verify", data.hex(), "--chip", 7, "--site", site, "--json")
+
+    assert json.loads(result.stdout)["reason"] == reasons.TOKEN_SIGNATURE
+
+
+def test_show_names_every_claim(run: Run, text: str) -> None:
+    """Claims by name, times in Asia/Shanghai, the chip as text."""
+    claims = {claim["name"]: claim for claim in json.loads(run("token", "show", text, "--json").stdout)["claims"]}
+
+    assert claims["device"]["value"] == "7"
+    assert claims["holder"]["value"] == b"zhang3\0\0".hex()
+    assert claims["expires_s"]["text"].endswith("+08:00")
+    assert claims["limit_s"]["text"] == "8 h 00 min"
+    assert "not verified" in run("token", "show", text).stdout
+
+
+def test_image_of_the_code_reads_back(run: Run, site: Path, tmp_path: Path) -> None:
+    """The PNG that was written holds the token that was printed."""
+    image = tmp_path / "code.png"
+    found = json.loads(
+        run("token", "issue", "--chip", 7, "--holder", "zhang3", "--site", site, "--png", image, "--json").stdout
+    )
+
+    assert read_token(str(image)) == read_token(found["token"])
+    assert found["qr_version"] <= 10
+
+
+def test_code_in_the_terminal(run: Run, site: Path) -> None:
+    """The code is drawn below the text."""
+    result = run("token", "issue", "--chip", 7, "--holder", "zhang3", "--site", site, "--qr")
+
+    assert "█" in result.stdout
+
+
+def test_token_from_file_and_standard_input(run: Run, site: Path, text: str, tmp_path: Path) -> None:
+    """A file and a pipe are as good as an argument."""
+    (tmp_path / "token.txt").write_text(text + "\n")
+
+    assert run("token", "verify", tmp_path / "token.txt", "--chip", 7, "--site", site).exit_code == 0
+    assert run("token", "verify", "-", "--chip", 7, "--site", site, input=text).exit_code == 0
+
+
+def test_token_that_lost_its_quotes_in_the_shell(run: Run, site: Path, text: str) -> None:
+    """Base45 holds blanks: words that belong together are joined again."""
+    assert run("token", "verify", *text.split(" "), "--chip", 7, "--site", site).exit_code == (1 if "  " in text else 0)
+
+
+def test_permit_token_lives_longer(run: Run, site: Path) -> None:
+    """72 h belong to a permit."""
+    base = ("token", "issue", "--chip", 7, "--holder", "zhang3", "--site", site, "--life", "72h", "--json")
+
+    refused = run(*base)
+    assert isinstance(refused.exception, IssuerError)
+    assert refused.exception.code == reasons.TOKEN_LIFE_TOO_LONG
+    assert run(*base, "--permit", "70000000000000aa").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--holder", "zhang3"],
+        ["--chip", "x", "--holder", "zhang3"],
+        ["--chip", 1 << 63, "--holder", "zhang3"],
+        ["--chip", 7, "--holder", "a name too long"],
+        ["--chip", 7, "--holder", "zzzzzzzzzzzzzzzz"],
+        ["--chip", 7, "--holder", "zhang3", "--life", "soon"],
+        ["--chip", 7, "--holder", "zhang3", "--permit-from", "2026-11-24"],
+        ["--chip", 7, "--holder", "zhang3", "--domain", 70000],
+    ],
+)
+def test_bad_input_is_a_usage_error(run: Run, site: Path, arguments: list[object]) -> None:
+    """What can't be meant is said before anything is signed."""
+    result = run("token", "issue", "--site", site, *arguments)
+
+    assert result.exit_code == 2
+    assert "Error" in result.stderr
+
+
+@pytest.mark.parametrize("source", ["nowhere.png", "WG1:", "00ff", "d28443a10126"])
+def test_what_is_no_token_is_a_clear_error(run: Run, source: str) -> None:
+    """Neither a file nor a token: one sentence, never a traceback."""
+    result = run("token", "show", source)
+
+    assert isinstance(result.exception, LocalError)
+    assert result.exception.code in (reasons.TOOL_NOT_FOUND, reasons.TOOL_BAD_INPUT)
+
+
+def test_image_without_a_code(tmp_path: Path) -> None:
+    """A picture of something else is said to be one."""
+    from PIL import Image
+
+    Image.new("L", (50, 50), 255).save(tmp_path / "blank.png")
+
+    with pytest.raises(LocalError, match="no start code"):
+        read_token(str(tmp_path / "blank.png"))
+
+
+def test_site_without_keys(run: Run, tmp_path: Path) -> None:
+    """The next step is in the error."""
+    result = run("token", "issue", "--chip", 7, "--holder", "zhang3", "--site", tmp_path)
+
+    assert isinstance(result.exception, LocalError)
+    assert "weldgate init" in result.exception.message
