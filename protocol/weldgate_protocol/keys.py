@@ -8,7 +8,8 @@ Where a key is kept, and how it comes there, is decided elsewhere.
 """
 
 from weldgate_protocol import reasons
-from weldgate_protocol._compat import HmacKey, const, hmac_sha256
+from weldgate_protocol._compat import HmacKey as HmacKey  # the host's code takes it from here
+from weldgate_protocol._compat import const, hmac_sha256
 from weldgate_protocol.errors import LocalError
 
 TYPE_CHECKING = False

@@ -23,7 +23,7 @@ _AREA = "411081"
 _NOTE_MAX = 64
 
 _FRAME = f"""
-from weldgate_protocol._compat import HmacKey
+from weldgate_protocol.keys import HmacKey
 from weldgate_protocol.frame import encode_body, parse, seal, tag_matches, to_wire
 from weldgate_protocol.stream import FrameStream
 key = HmacKey(bytes(range(32)))

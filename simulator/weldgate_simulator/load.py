@@ -20,11 +20,10 @@ from typing import Any
 
 from weldgate_collector import Chip, read_chips
 from weldgate_protocol import messages
-from weldgate_protocol._compat import HmacKey
 from weldgate_protocol.conversation_chip import ACKED, WELCOMED, WELCOMED_AHEAD, ChipConversation
 from weldgate_protocol.errors import WeldgateError
 from weldgate_protocol.frame import FLAG_DURABLE, FLAG_PARITY, QUALITY_SYNCED, encode_body, seal, to_wire
-from weldgate_protocol.keys import derive
+from weldgate_protocol.keys import HmacKey, derive
 from weldgate_protocol.stream import FrameStream
 
 __all__ = ["Load", "Sender", "main", "make_chips"]

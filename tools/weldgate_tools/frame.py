@@ -8,10 +8,9 @@ from typing import Any
 import click
 
 from weldgate_protocol import messages, reason_texts
-from weldgate_protocol._compat import HmacKey
 from weldgate_protocol.errors import FrameError, LocalError, RemoteError
 from weldgate_protocol.frame import RAW_MAX, from_wire, parse, tag_matches
-from weldgate_protocol.keys import connection_key
+from weldgate_protocol.keys import HmacKey, connection_key
 from weldgate_protocol.reasons import TOOL_BAD_INPUT
 from weldgate_tools.annotate import frame_document
 from weldgate_tools.output import print_json
