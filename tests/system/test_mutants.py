@@ -21,7 +21,7 @@ def test_two() -> None:
 ENTRY = """
 [[mutant]]
 name = "{name}"
-rule = "M-NONE-01"
+rule = "X-NONE-01"
 file = "protocol/weldgate_protocol/twice.py"
 before = "{before}"
 after = "{after}"
