@@ -65,6 +65,11 @@ class Broker:
         """The process's id, 0 when it does not run."""
         return self._process.pid if self._process is not None else 0
 
+    @property
+    def running(self) -> bool:
+        """Whether the process is alive."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Start, and return when it answers an MQTT CONNECT.
 

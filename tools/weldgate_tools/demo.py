@@ -62,6 +62,12 @@ def demo(seconds: int, seed: int, chips: int, as_json: bool, keep: Path | None) 
 
     One chip runs in the real MicroPython and plays a recorded weld, the others run on CPython. Exit 0 when everything
     held, 1 when anything did not.
+
+    \b
+    Examples:
+      weldgate demo
+      weldgate demo --seconds 30 --json
+      weldgate demo --seed 7 --keep demo-files
     """
     signal.signal(signal.SIGTERM, _terminated)
     console = Console(stderr=True)

@@ -53,6 +53,11 @@ def run(
 
     Numbers count up from --first. Those that the collector's file of chips does not name are added to it: the site's
     own, or the one that --chips-file names; a running collector takes them up within a second.
+
+    \b
+    Examples:
+      weldgate fleet run --site site --chips 100 --seconds 30
+      weldgate fleet run --site site --collector 127.0.0.1:7460 --json
     """
     signal.signal(signal.SIGTERM, _terminated)
     host, _, port = collector.rpartition(":")

@@ -234,6 +234,8 @@ def _short(row: dict[str, Any]) -> dict[str, Any]:
     """Return what fits a line of a terminal."""
     fields = row.get("fields", {})
     words = [f"{name}={field.get('text', field['value'])}" for name, field in fields.items()]
+    if row["kind"] == "collector":
+        words = [f"{name}={row[name]}" for name in ("first", "last", "online", "reason_name", "text") if row.get(name)]
     return {
         "idx": row["idx"],
         "device": row.get("device", ""),
@@ -271,5 +273,5 @@ def _table(rows: list[dict[str, Any]], empty: str) -> None:
         table.add_column(name)
     for row in rows:
         table.add_row(*("-" if value is None or value == [] else str(value) for value in row.values()))
-    Console(file=out, width=200).print(table)
+    Console(file=out, width=200, markup=False, highlight=False).print(table)
     click.echo(out.getvalue().rstrip())

@@ -1,0 +1,129 @@
+"""The root command: lazy groups, errors with numbers, exit codes, and the page printed from it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from weldgate_protocol.errors import LocalError
+from weldgate_protocol.reasons import TOOL_NOT_FOUND
+from weldgate_tools import cli, cli_text
+from weldgate_tools.cli import COMMANDS, main, weldgate
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_help_imports_no_extra() -> None:
+    """`weldgate --help` needs neither cryptography nor paho nor the simulator."""
+    program = (
+        "import sys\nfrom weldgate_tools.cli import main\ntry:\n main(['--help'])\nexcept SystemExit:\n pass\n"
+        "heavy = {'cryptography', 'paho', 'cwt', 'weldgate_simulator', 'weldgate_collector'} & set(sys.modules)\n"
+        "sys.exit(sorted(heavy).__repr__() if heavy else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_command_has_help_with_examples() -> None:
+    """Whoever asks for help sees how it is used."""
+    for name, text in cli_text.commands():
+        command = name.split()
+        below = weldgate if len(command) == 1 else None
+        if below is None and text.count("Commands:"):
+            continue  # a group: its commands have the examples
+        assert "Usage:" in text
+        assert "Examples:" in text or name == "weldgate", name
+
+
+def test_missing_extra_is_one_sentence_and_exit_3(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package that is not installed is named with the command that installs it."""
+    monkeypatch.setitem(sys.modules, "zxingcpp", None)
+    monkeypatch.setitem(sys.modules, "segno", None)
+    for name in [name for name in sys.modules if name.startswith(("weldgate_issuer", "weldgate_tools.token"))]:
+        monkeypatch.delitem(sys.modules, name)
+
+    result = CliRunner().invoke(weldgate, ["token", "--help"])
+
+    assert result.exit_code == cli.EXIT_EXTRA
+    assert "pip install 'weldgate[tools]'" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_missing_file_of_our_own_is_no_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug is shown as one."""
+    monkeypatch.setitem(COMMANDS, "broken", ("weldgate_tools.not_there", "x", "", "tools"))
+
+    with pytest.raises(ModuleNotFoundError):
+        weldgate.get_command(click.Context(weldgate), "broken")
+
+
+def test_what_is_no_command_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table names commands only."""
+    monkeypatch.setitem(COMMANDS, "wrong", ("weldgate_tools.output", "language", "", "tools"))
+
+    with pytest.raises(TypeError):
+        weldgate.get_command(click.Context(weldgate), "wrong")
+
+
+def test_unknown_command_is_wrong_usage() -> None:
+    """Exit 2 and a word about it."""
+    result = CliRunner().invoke(weldgate, ["nonsense"])
+
+    assert result.exit_code == 2
+    assert "nonsense" in result.stderr
+
+
+def _exit(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> int:
+    """Return the exit code that `main` gives an error."""
+
+    @click.command()
+    def failing() -> None:
+        raise error
+
+    monkeypatch.setattr(weldgate, "get_command", lambda _ctx, _name: failing)
+    with pytest.raises(SystemExit) as caught:
+        main(["doctor"])
+    return int(str(caught.value.code))
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (LocalError(TOOL_NOT_FOUND, "nothing there"), 4),
+        (FileNotFoundError(2, "No such file", "x"), 4),
+        (KeyboardInterrupt(), 5),
+        (click.UsageError("wrong"), 2),
+        (SystemExit(1), 1),
+    ],
+)
+def test_errors_have_their_exit_codes(monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int) -> None:
+    """One place maps errors to codes."""
+    assert _exit(monkeypatch, error) == code
+
+
+def test_error_has_number_and_next_step(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """What went wrong, its number, what to do."""
+    _exit(monkeypatch, LocalError(TOOL_NOT_FOUND, "nothing there"))
+    lines = capsys.readouterr().err.splitlines()
+
+    assert lines[0] == "error 501: nothing there"
+    assert lines[1].startswith("  ")
+
+
+def test_page_is_up_to_date() -> None:
+    """docs/cli.md is what the commands say."""
+    assert cli_text.main(["--check", str(ROOT / "docs" / "cli.md")]) == 0
+
+
+def test_stale_page_is_noticed(tmp_path: Path) -> None:
+    """A page that says something else fails the check, and is written anew."""
+    page = tmp_path / "cli.md"
+    page.write_text("old")
+
+    assert cli_text.main(["--check", str(page)]) == 1
+    assert cli_text.main([str(page)]) == 0
+    assert page.read_text(encoding="utf-8") == cli_text.render()

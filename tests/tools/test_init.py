@@ -1,0 +1,100 @@
+"""`weldgate init`: what it makes, what it leaves alone."""
+
+import json
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from weldgate_collector import check, list_chips, load_config
+from weldgate_firmware.app import load_identity
+from weldgate_firmware.storage import PARTITION_SECTORS, Storage
+from weldgate_issuer import Issuer, read_backup
+from weldgate_protocol.errors import LocalError
+from weldgate_protocol.reasons import TOOL_BAD_INPUT, TOOL_EXISTS
+from weldgate_simulator.flash import VirtualFlash
+from weldgate_tools.site import Site
+
+Run = Callable[..., Result]
+
+
+def test_site_is_complete_and_closed_to_others(run: Run, tmp_path: Path) -> None:
+    """Keys, configuration, chips and flash; secrets are the owner's alone."""
+    folder = tmp_path / "county"
+    result = run("init", folder, "--chips", 2, "--port", 17460)
+    site = Site(folder)
+
+    assert result.exit_code == 0, result.output
+    assert load_config(site.config).tcp is not None
+    assert len(list_chips(site.chips_file)) == 2
+    assert any("2 chips" in line for line in check(site.config))
+    for path in [site.key, site.chips_file, *site.images.glob("*.flash"), *site.issuer.glob("*.pem")]:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert "weldgate serve" in result.stderr
+
+
+def test_demo_chip_is_born_with_the_sites_keys(run: Run, tmp_path: Path) -> None:
+    """The flash holds the identity that the issuer derives, and where to call."""
+    run("init", tmp_path / "s", "--chips", 1, "--port", 17460)
+    image = next((tmp_path / "s" / "chips").glob("*.flash"))
+    flash = VirtualFlash(PARTITION_SECTORS, data=bytearray(image.read_bytes()))
+
+    identity = load_identity(Storage(flash, lambda count: bytes(count)))
+
+    assert identity.k_up == Issuer.open(tmp_path / "s" / "issuer").chip_secrets(identity.device).up
+    assert identity.port == 17460
+
+
+def test_nothing_is_overwritten(run: Run, tmp_path: Path) -> None:
+    """A second init changes nothing and says what stands in its way."""
+    run("init", tmp_path / "s")
+    before = {path: path.read_bytes() for path in (tmp_path / "s").rglob("*") if path.is_file()}
+
+    result = run("init", tmp_path / "s")
+
+    assert isinstance(result.exception, LocalError)
+    assert result.exception.code == TOOL_EXISTS
+    assert before == {path: path.read_bytes() for path in (tmp_path / "s").rglob("*") if path.is_file()}
+
+
+def test_backup_brings_the_keys_back(run: Run, tmp_path: Path) -> None:
+    """What the backup holds signs what the site signs."""
+    (tmp_path / "phrase").write_text("a long enough phrase\n")
+    arguments = ["--backup", tmp_path / "b", "--passphrase-file", tmp_path / "phrase", "--json"]
+    result = run("init", tmp_path / "s", *arguments)
+
+    restored = read_backup(tmp_path / "b", "a long enough phrase")
+
+    assert json.loads(result.stdout)["backup"] == str(tmp_path / "b")
+    assert restored.root_secret == Issuer.open(tmp_path / "s" / "issuer").root_secret
+    again = run("init", tmp_path / "other", *arguments)
+    assert isinstance(again.exception, LocalError)
+    assert not (tmp_path / "other").exists()
+
+
+def test_passphrase_is_asked_twice(run: Run, tmp_path: Path) -> None:
+    """From the terminal, hidden, twice the same."""
+    phrase = "a long enough phrase\n"
+    result = run("init", tmp_path / "s", "--backup", tmp_path / "b", input=phrase * 2)
+
+    assert result.exit_code == 0, result.output
+    assert read_backup(tmp_path / "b", phrase.strip())
+
+
+def test_empty_passphrase_file(run: Run, tmp_path: Path) -> None:
+    """An empty file is no passphrase."""
+    (tmp_path / "phrase").touch()
+    result = run("init", tmp_path / "s", "--backup", tmp_path / "b", "--passphrase-file", tmp_path / "phrase")
+
+    assert isinstance(result.exception, LocalError)
+    assert result.exception.code == TOOL_BAD_INPUT
+
+
+@pytest.mark.parametrize("arguments", [["--chips", -1], ["--port", 0], ["--port", 70000]])
+def test_bad_input_is_wrong_usage(run: Run, tmp_path: Path, arguments: list[object]) -> None:
+    """Ranges are told before anything is made."""
+    assert run("init", tmp_path / "s", *arguments).exit_code == 2
+    assert not (tmp_path / "s").exists()

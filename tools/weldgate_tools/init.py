@@ -1,0 +1,120 @@
+"""``weldgate init``: a site with its keys, its collector's configuration and a few demo chips."""
+
+import secrets
+import time
+from pathlib import Path
+
+import click
+
+from weldgate_collector import Chip, add_chips, write_secret
+from weldgate_issuer import Issuer, write_backup
+from weldgate_protocol.errors import LocalError
+from weldgate_protocol.reasons import TOOL_BAD_INPUT, TOOL_EXISTS
+from weldgate_simulator.provision import GENERATION, identity_of, new_flash, provision
+from weldgate_tools.output import print_json
+from weldgate_tools.site import Site, config_text
+
+__all__ = ["init"]
+
+FIRST_CHIP = 410811001  # any number will do: the county's code and a counter
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("site"))
+@click.option("--chips", type=click.IntRange(0, 1000), default=3, show_default=True, help="Demo chips to make.")
+@click.option("--area", default="411081", show_default=True, help="Administrative code the keys are for.")
+@click.option("--name", default="site", show_default=True, help="The collector's name.")
+@click.option("--port", type=click.IntRange(1, 65535), default=7460, show_default=True, help="TCP port for chips.")
+@click.option("--mqtt-port", type=click.IntRange(1, 65535), default=1883, show_default=True, help="The broker's.")
+@click.option("--metrics-port", type=click.IntRange(1, 65535), default=9464, show_default=True, help="Of /metrics.")
+@click.option("--backup", type=click.Path(path_type=Path, dir_okay=False), help="Write the site's keys, encrypted.")
+@click.option("--passphrase-file", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Of the backup.")
+@click.option("--json", "as_json", is_flag=True, help="Print one document.")
+def init(
+    folder: Path,
+    chips: int,
+    area: str,
+    name: str,
+    port: int,
+    mqtt_port: int,
+    metrics_port: int,
+    backup: Path | None,
+    passphrase_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Make a site in FOLDER: keys, configuration, known chips and the demo chips' flash.
+
+    Nothing that is there is overwritten. The keys decide who may start a machine: keep the backup in a safe, and move
+    root-offline.pem and key-emergency.pem out of issuer/ to where only the duty officer gets at them.
+
+    \b
+    Examples:
+      weldgate init
+      weldgate init county --area 411081 --chips 10 --backup county-keys.backup
+      weldgate init --json
+    """
+    site = Site(folder)
+    for path in (site.config, site.issuer, site.chips_file):
+        if path.exists():
+            raise LocalError(TOOL_EXISTS, f"{path} exists already; nothing was changed")
+    if backup is not None and backup.exists():
+        raise LocalError(TOOL_EXISTS, f"{backup} exists already; nothing was changed")
+    phrase = _passphrase(passphrase_file) if backup is not None else ""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    now_s = int(time.time())
+    issuer = Issuer.create(site.issuer, now_s, area)
+    if backup is not None:
+        write_backup(issuer, backup, phrase)
+    key_set = issuer.issue_key_set(issued_s=now_s)
+    site.key_set.write_bytes(key_set)
+    devices = [FIRST_CHIP + k for k in range(chips)]
+    write_secret(site.key, secrets.token_hex(32).encode() + b"\n")
+    add_chips(site.chips_file, [_chip(issuer, device) for device in devices])
+    _write_images(site, issuer, key_set, devices, port)
+    site.config.write_text(config_text(name, port, mqtt_port, metrics_port), encoding="utf-8")  # last: now it is a site
+    if as_json:
+        print_json(
+            {
+                "folder": str(folder),
+                "chips": [str(device) for device in devices],
+                "port": port,
+                "mqtt_port": mqtt_port,
+                "backup": str(backup) if backup is not None else None,
+            }
+        )
+        return
+    click.echo(f"{folder}: a site for area {area or 'everywhere'} with {chips} demo chips")
+    if backup is None:
+        click.echo(
+            "  no backup of the keys was made; whoever loses them must fit every chip anew: use --backup", err=True
+        )
+    click.echo("next:", err=True)
+    click.echo(f"  weldgate serve {folder} --demo-chips", err=True)
+    if devices:
+        click.echo(f"  weldgate token issue --site {folder} --chip {devices[0]} --holder zhang3 --qr", err=True)
+    click.echo(f"  weldgate doctor {folder}", err=True)
+
+
+def _passphrase(path: Path | None) -> str:
+    """Return the backup's passphrase from a file or, twice, from the terminal."""
+    if path is None:
+        return str(click.prompt("passphrase for the backup", hide_input=True, confirmation_prompt=True, err=True))
+    lines = path.read_text(encoding="utf-8").splitlines()
+    if not lines:
+        raise LocalError(TOOL_BAD_INPUT, f"{path} is empty; its first line is the passphrase")
+    return lines[0]
+
+
+def _chip(issuer: Issuer, device: int) -> Chip:
+    keys = issuer.chip_secrets(device.to_bytes(8, "big"), GENERATION)
+    return Chip(str(device), GENERATION, keys.up.hex(), keys.down.hex())
+
+
+def _write_images(site: Site, issuer: Issuer, key_set: bytes, devices: list[int], port: int) -> None:
+    """Lay identity and key set into the demo chips' flash, as a bench would; images hold keys, so mode 0600."""
+    site.images.mkdir(mode=0o700, exist_ok=True)
+    for device in devices:
+        flash = new_flash(seed=device)
+        identity = identity_of(issuer, device.to_bytes(8, "big"), "127.0.0.1", port)
+        provision(flash, identity, key_set)
+        write_secret(site.images / f"{device}.flash", bytes(flash.data))
