@@ -172,6 +172,7 @@ class App:
                 driver.power_back()
             else:
                 driver.power_failing()
+        driver.case(board.case_closed())
         driver.tick()
         self.indicator.tick(TICK_MS)
         if self.link is not None:

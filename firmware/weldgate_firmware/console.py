@@ -120,7 +120,7 @@ def _request(text: str) -> "tuple[str, str, Any]":
     """
     try:
         request = json.loads(text)
-    except (ValueError, RuntimeError, RecursionError, MemoryError):  # MicroPython: too deep is a RuntimeError
+    except (ValueError, RuntimeError, MemoryError):  # too deep is a RuntimeError on both interpreters
         raise ConsoleError(reasons.CONSOLE_ARGUMENT, "the line begins like JSON and is none")
     if not isinstance(request, dict):
         raise ConsoleError(reasons.CONSOLE_ARGUMENT, "a request is a JSON object")

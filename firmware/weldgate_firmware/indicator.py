@@ -59,6 +59,11 @@ class Indicator:
         self._identify_ms = 0
         self._lit = False
 
+    @property
+    def identifying(self) -> bool:
+        """Whether the box is showing itself."""
+        return self._identify_ms > 0
+
     def show(self, state: int, reason: int) -> None:
         """Show a state and, unless it is 0, a reason."""
         if state != self._state:

@@ -128,7 +128,8 @@ class Link:
                 self._address = ""  # the name may lead elsewhere by now
             roll = self._random(2)
             wait_ms = backoff_ms(self.failures, roll[0] << 8 | roll[1])
-            await asyncio.sleep(max(wait_ms / 1000, self._conversation.retry_s))
+            wait_s = min(max(wait_ms / 1000, self._conversation.retry_s), self._driver.config.retry_max_s)
+            await asyncio.sleep(wait_s)
 
     def stop(self) -> None:
         """Drop the connection, if there is one."""
