@@ -21,13 +21,14 @@ from weldgate_protocol.errors import LocalError
 from weldgate_protocol.reasons import TOOL_INTERPRETER
 from weldgate_simulator import build
 from weldgate_simulator.board import Board, BoardReset
-from weldgate_simulator.interpreter import CHIP_HEAP, Interpreter
+from weldgate_simulator.interpreter import Interpreter
 from weldgate_simulator.mpy import pipe
 
 __all__ = ["InterpreterChip", "build_modules"]
 
 _HEAD = struct.Struct(">BIH")
 _LENGTH = struct.Struct(">H")
+APP_HEAP = "400k"  # on 64 bits imported code takes 300 kB, and data has 96 KB on top (DESIGN section 8)
 _POLL_S = 0.05  # how often deadlines are looked at while the interpreter is silent
 _SAMPLES_MAX = 512  # of one step, 320 ms at 1600 Hz
 _LOG_LINES = 200
@@ -72,7 +73,7 @@ class InterpreterChip:
         starts: how often the interpreter was started.
     """
 
-    def __init__(self, interpreter: Interpreter, board: Board, paths: list[Path], heap: str = CHIP_HEAP) -> None:
+    def __init__(self, interpreter: Interpreter, board: Board, paths: list[Path], heap: str = APP_HEAP) -> None:
         self.board = board
         self.lock = threading.RLock()
         self.log: deque[str] = deque(maxlen=_LOG_LINES)
