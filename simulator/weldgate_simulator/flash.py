@@ -6,6 +6,8 @@ byte programmed, and each quarter of an erase, is a *step* at which power can be
 its bits programmed, the sector with its first part erased, the last bytes in between anything.
 """
 
+__all__ = ["ERASE_MS", "PROGRAM_MS", "FileFlash", "PowerCut", "VirtualFlash"]
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,170 @@
+"""The house style, executed: mirror files, sizes, doors, and what must never be in a tracked file."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from weldgate_simulator.build import chip_modules, other_modules
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = {
+    "protocol/weldgate_protocol": "protocol",
+    "firmware/weldgate_firmware": "firmware",
+    "collector/weldgate_collector": "collector",
+    "collector/weldgate_issuer": "issuer",
+    "simulator/weldgate_simulator": "simulator",
+    "tools/weldgate_tools": "tools",
+}
+# Modules whose tests stand in another file than their own name's, and why.
+ELSEWHERE = {
+    "weldgate_protocol/_host": "test_compat.py holds both seams against each other",
+    "weldgate_protocol/_portable": "test_compat.py",
+    "weldgate_protocol/_crc_viper": "test_compat.py, in the interpreter",
+    "weldgate_protocol/collector_record": "test_pack.py: records travel in packs",
+    "weldgate_firmware/gate_text": "test_gate.py compares the page it prints",
+    "weldgate_collector/errors": "test_config.py and the others meet each of them",
+    "weldgate_collector/upstream/base": "test_upstream_mqtt.py",
+    "weldgate_collector/upstream/session": "test_upstream_mqtt.py",
+    "weldgate_issuer/errors": "test_tokens.py",
+    "weldgate_protocol/envelope": "tests/collector/test_envelope.py: the collector's side uses it",
+    "weldgate_firmware/board": "tests/simulator/test_interpreter_chip.py runs it in the real interpreter",
+    "weldgate_firmware/main": "tests/simulator/test_interpreter_chip.py",
+    "weldgate_firmware/service": "test_app.py asks every command on a whole app",
+    "weldgate_collector/peer": "test_hub.py: a peer has no life without its hub",
+    "weldgate_collector/control": "test_service.py, over the real socket",
+    "weldgate_collector/metrics": "test_service.py",
+    "weldgate_collector/entry": "test_service.py",
+    "weldgate_collector/links/base": "tests/contracts/test_links.py",
+    "weldgate_collector/links/memory": "tests/contracts/test_links.py",
+    "weldgate_collector/links/tcp": "tests/contracts/test_links.py",
+    "weldgate_collector/store/reader": "test_store.py",
+    "weldgate_collector/store/schema": "test_store.py",
+    "weldgate_collector/store/writer": "test_store.py",
+    "weldgate_issuer/files": "test_site.py: files are a site's",
+    "weldgate_issuer/index": "test_site.py",
+    "weldgate_issuer/envelope": "test_tokens.py and test_orders.py sign with it",
+    "weldgate_simulator/chip_scenario": "tests/system/test_chip_heap.py plays it",
+    "weldgate_simulator/chip_snippets": "test_bench.py",
+    "weldgate_simulator/figures": "test_bench.py",
+    "weldgate_simulator/line": "tests/system/test_line.py",
+    "weldgate_simulator/provision": "test_chip.py",
+    "weldgate_simulator/site_chips": "test_chip.py",
+    "weldgate_simulator/typings": "test_chip.py",
+    "weldgate_tools/annotate": "test_frame.py and test_store.py",
+    "weldgate_tools/cli_text": "test_cli.py",
+    "weldgate_tools/order": "test_collector.py, against a running collector",
+    "weldgate_tools/places": "test_units.py",
+    "weldgate_tools/site": "test_init.py",
+    "weldgate_tools/store_view": "test_store.py",
+    "weldgate_tools/token_input": "test_token.py",
+}
+
+
+def _tracked() -> list[Path]:
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip("no git checkout: an archive's files cannot be told from what was built")
+    return [ROOT / name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def _modules() -> list[tuple[Path, str]]:
+    """Return (source, folder of its tests)."""
+    return [
+        (path, tests)
+        for folder, tests in PACKAGES.items()
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if not path.name.startswith("__") and "mpy" not in path.relative_to(ROOT / folder).parts
+    ]
+
+
+@pytest.mark.parametrize(("source", "tests"), _modules(), ids=lambda v: v.stem if isinstance(v, Path) else "")
+def test_every_module_has_tests_where_they_are_looked_for(source: Path, tests: str) -> None:
+    """`frame.py` is tested in `test_frame.py`, or the list above says where else and that file is there."""
+    package = next(parent for parent in source.parents if parent.name.startswith("weldgate_"))
+    name = f"{package.name}/{source.relative_to(package).with_suffix('').as_posix()}"
+    own = ROOT / "tests" / tests / f"test_{source.stem.lstrip('_')}.py"
+    flat = ROOT / "tests" / tests / f"test_{'_'.join(source.relative_to(package).with_suffix('').parts)}.py"
+    if name in ELSEWHERE:
+        told = re.findall(r"[\w/]*test_\w+\.py", ELSEWHERE[name])
+        assert told, name
+        for file in told:
+            assert (ROOT / file).is_file() or (ROOT / "tests" / tests / file).is_file(), f"{name}: {file}"
+    else:
+        assert own.is_file() or flat.is_file(), f"{name}: neither {own.name} nor {flat.name}"
+
+
+def test_list_of_exceptions_is_current() -> None:
+    """What is excused is still there."""
+    present = set()
+    for source, _ in _modules():
+        package = next(parent for parent in source.parents if parent.name.startswith("weldgate_"))
+        present.add(f"{package.name}/{source.relative_to(package).with_suffix('').as_posix()}")
+
+    assert not set(ELSEWHERE) - present
+
+
+def test_no_product_file_passes_400_lines() -> None:
+    """One idea a file."""
+    long = {
+        path.relative_to(ROOT).as_posix(): count
+        for folder in PACKAGES
+        for path in (ROOT / folder).rglob("*.py")
+        if (count := len(path.read_text(encoding="utf-8").splitlines())) > 400
+    }
+    assert not long
+
+
+def test_host_modules_have_a_door() -> None:
+    """Each host module lists what it offers in `__all__`, and offers what it lists."""
+    for folder in PACKAGES:
+        if folder.startswith(("protocol", "firmware")):
+            continue
+        for path in (ROOT / folder).rglob("*.py"):
+            if path.name in ("__main__.py", "__init__.py") or "mpy" in path.relative_to(ROOT / folder).parts:
+                continue
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            found = [
+                [item.value for item in node.value.elts if isinstance(item, ast.Constant)]
+                for node in tree.body
+                if isinstance(node, ast.Assign)
+                and isinstance(node.targets[0], ast.Name)
+                and node.targets[0].id == "__all__"
+                and isinstance(node.value, ast.List)
+            ]
+            assert found, f"{path.relative_to(ROOT)} has no __all__"
+
+
+def test_every_chip_package_module_is_listed() -> None:
+    """firmware/chip_modules.txt decides for each module whether the chip runs it."""
+    listed = set(chip_modules(suites=True)) | other_modules()
+    for folder in ("protocol/weldgate_protocol", "firmware/weldgate_firmware"):
+        package = Path(folder).name
+        for path in (ROOT / folder).rglob("*.py"):
+            name = package if path.stem == "__init__" else f"{package}.{path.stem}"
+            assert name in listed, name
+
+
+def test_no_tracked_file_names_a_machine_or_a_registry() -> None:
+    """No absolute path of a home or work folder, and no package registry's host."""
+    words = ["/(?:home|Users)/[a-z]+/", "/ro~ot/", "/wo~rk/", "py~pi[.]org", "deb[.]deb~ian", "registry[.]np~mjs"]
+    # In pieces, so that this file is not found itself.
+    forbidden = re.compile("|".join([*words, "index-u~rl"]).replace("~", "").encode())
+    bad = {
+        path.relative_to(ROOT).as_posix(): match[0]
+        for path in _tracked()
+        if path.suffix not in (".csv", ".png") and (match := forbidden.search(path.read_bytes()))
+    }
+    assert not bad
+
+
+def test_no_test_sleeps() -> None:
+    """Tests wait for conditions: `time.sleep` stands in none of them."""
+    sleeping = [
+        path.relative_to(ROOT).as_posix()
+        for path in ROOT.glob("tests/**/test_*.py")
+        if path.name != "test_house.py" and "time.sleep(" in path.read_text(encoding="utf-8")
+    ]
+    assert not sleeping
