@@ -33,6 +33,17 @@ def test_summary_counts_by_chip_and_keeps_large_numbers(run: Run, store: Path) -
     ]
 
 
+def test_summary_and_gaps_by_chip_time_and_as_csv(run: Run, store: Path) -> None:
+    """Chosen by chip, type and time, for spreadsheets too."""
+    one = json.loads(run("store", "summary", store, "--chip", CHIP, "--type", "refusal", "--json").stdout)
+    assert [(chip["device"], chip["frames"]) for chip in one["chips"]] == [(str(CHIP), 1)]
+    assert json.loads(run("store", "summary", store, "--until", 5, "--json").stdout)["chips"] == []
+    rows = list(csv.DictReader(io.StringIO(run("store", "summary", store, "--csv").stdout)))
+    assert [row["frames"] for row in rows] == ["7", "2"]
+    gaps = list(csv.DictReader(io.StringIO(run("store", "gaps", store, "--chip", SILENT, "--csv").stdout)))
+    assert [json.loads(row["declared"]) for row in gaps] == [["1-4", "6-6"]]
+
+
 def test_summary_finds_the_store_in_a_site(run: Run, store: Path, site: Path) -> None:
     """A site's folder is as good as the file."""
     assert run("store", "summary", site).stdout == run("store", "summary", store).stdout

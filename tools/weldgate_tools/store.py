@@ -20,7 +20,7 @@ from weldgate_protocol.errors import RemoteError
 from weldgate_tools.annotate import frame_document, own_document
 from weldgate_tools.output import print_json
 from weldgate_tools.places import store_file
-from weldgate_tools.store_view import completeness, sessions
+from weldgate_tools.store_view import completeness, sessions, summarise
 from weldgate_tools.units import CHIP, MOMENT, device_text, moment_text
 
 __all__ = ["store"]
@@ -63,27 +63,20 @@ def store() -> None:
 
 @store.command()
 @_PLACE
+@_selection
 @_JSON
-def summary(place: Path, as_json: bool) -> None:
+@_CSV
+def summary(place: Path, as_json: bool, as_csv: bool, **chosen: Any) -> None:
     """Count frames by chip.
 
     \b
     Examples:
       weldgate store summary site
-      weldgate store summary site/data/store.sqlite3 --json
+      weldgate store summary site/data/store.sqlite3 --since 2h --json
+      weldgate store summary site --type refusal --csv
     """
     with Reader(store_file(place)) as reader:
-        chips: list[dict[str, Any]] = [
-            {
-                "device": device_text(device),
-                "frames": frames,
-                "own_records": own,
-                "epochs": epochs,
-                "first": moment_text(first_ms / 1000),
-                "last": moment_text(last_ms / 1000),
-            }
-            for device, frames, own, epochs, first_ms, last_ms in reader.summary()
-        ]
+        chips = summarise(_rows(reader, chosen))
         upstreams = [{"name": name, "through": through, "rows": rows} for name, through, rows in reader.cursors()]
         document: dict[str, Any] = {
             "store_id": reader.store_id().hex(),
@@ -95,8 +88,11 @@ def summary(place: Path, as_json: bool) -> None:
     if as_json:
         print_json(document)
         return
-    _table(chips, "no rows yet: is the collector running, and are chips online?")
-    click.echo(f"{document['frames']} frames in {document['rows']} rows of store {document['store_id']}")
+    if as_csv:
+        _write_csv(sys.stdout, chips)
+        return
+    _table(chips, "no such rows: is the collector running, and are chips online?")
+    click.echo(f"{document['frames']} frames; {document['rows']} rows in store {document['store_id']}")
     for one in upstreams:
         click.echo(f"upstream {one['name']}: {one['rows']} rows receipted, pack {one['through']}")
 
@@ -150,17 +146,19 @@ def sessions_(place: Path, as_json: bool, as_csv: bool, **chosen: Any) -> None:
 
 @store.command()
 @_PLACE
+@click.option("--chip", "device", type=CHIP, help="This chip only.")
 @_JSON
-def gaps(place: Path, as_json: bool) -> None:
+@_CSV
+def gaps(place: Path, device: bytes | None, as_json: bool, as_csv: bool) -> None:
     """Prove that stored and declared numbers leave no hole, for every chip and epoch. Exit 1 when one does.
 
     \b
     Examples:
       weldgate store gaps site
-      weldgate store gaps site --json
+      weldgate store gaps site --chip 410811001 --json
     """
     with Reader(store_file(place)) as reader:
-        lines = completeness(reader.records())
+        lines = completeness(reader.records(int.from_bytes(device, "big") if device is not None else None))
     rows: list[dict[str, Any]] = [
         {
             "device": device_text(line.device),
@@ -175,6 +173,8 @@ def gaps(place: Path, as_json: bool) -> None:
     holes = [row for row in rows if row["missing"]]
     if as_json:
         print_json({"complete": not holes, "lines": rows})
+    elif as_csv:
+        _write_csv(sys.stdout, rows)
     else:
         _table([row for row in rows if row["declared"] or row["missing"]], "nothing missing and nothing declared")
         click.echo(f"{len(rows)} chips and epochs, {len(holes)} with undeclared holes")

@@ -11,7 +11,7 @@ from weldgate_protocol.errors import RemoteError
 from weldgate_protocol.frame import parse
 from weldgate_tools.units import device_text, moment_text
 
-__all__ = ["Line", "completeness", "sessions"]
+__all__ = ["Line", "completeness", "sessions", "summarise"]
 
 FRAME = 1  # kind of a row: a chip's frame; 2 is the collector's own record
 
@@ -50,6 +50,28 @@ def _add(ranges: list[list[int]], number: int) -> None:
         ranges[-1][1] = max(ranges[-1][1], number)
     else:
         ranges.append([number, number])
+
+
+def summarise(records: Iterable[Record]) -> list[dict[str, Any]]:
+    """Count rows by chip, in the order of their numbers.
+
+    Args:
+        records: in order of arrival.
+    """
+    chips: dict[int, dict[str, Any]] = {}
+    epochs: dict[int, set[int]] = {}
+    for record in records:
+        at = moment_text(record.received_ms / 1000)
+        chip = chips.setdefault(
+            record.device,
+            {"device": device_text(record.device), "frames": 0, "own_records": 0, "epochs": 0, "first": at, "last": at},
+        )
+        chip["last"] = at
+        chip["frames" if record.kind == FRAME else "own_records"] += 1
+        if record.kind == FRAME:
+            epochs.setdefault(record.device, set()).add(record.epoch)
+            chip["epochs"] = len(epochs[record.device])
+    return [chips[device] for device in sorted(chips)]
 
 
 def completeness(records: Iterable[Record]) -> list[Line]:
