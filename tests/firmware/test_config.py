@@ -1,5 +1,7 @@
 """Settings: defaults, ranges, and any bytes refused with a typed error."""
 
+import json
+import os
 import unittest
 
 from weldgate_firmware import config
@@ -7,9 +9,26 @@ from weldgate_firmware.config import SETTINGS, Config
 from weldgate_protocol import cbor, reasons
 from weldgate_protocol.errors import ConfigError
 
+with open((os.getenv("WELDGATE_VECTORS") or "tests/vectors") + "/config.json") as file:
+    VECTORS = json.load(file)
+
 
 class TestConfig(unittest.TestCase):
     """One configuration."""
+
+    def test_vectors(self):
+        """Each map of the vectors sets what it says, or is refused with its number."""
+        for case in VECTORS:
+            with self.subTest(case["name"]):
+                data = bytes.fromhex(case["hex"])
+                if "error" in case:
+                    with self.assertRaises(ConfigError) as caught:
+                        config.decode(data)
+                    self.assertEqual(caught.exception.code, case["error"])
+                else:
+                    found = config.decode(data)
+                    for name in case["expect"]:
+                        self.assertEqual(getattr(found, name), case["expect"][name])
 
     def test_defaults(self):
         """Without settings each has its default, and nothing is encoded."""

@@ -1,10 +1,14 @@
 """The service terminal's grammar: plain and JSON, tokens bare, errors typed, memory bounded."""
 
 import json
+import os
 import unittest
 
 from weldgate_firmware.console import LINE_MAX, Console, ConsoleError
 from weldgate_protocol import reasons
+
+with open((os.getenv("WELDGATE_VECTORS") or "tests/vectors") + "/console.json") as file:
+    VECTORS = json.load(file)
 
 
 def echo(argument):
@@ -28,6 +32,18 @@ class TestConsole(unittest.TestCase):
         self.said = b""
         self.console.feed(line)
         return self.said.decode()
+
+    def test_vectors(self):
+        """Each line of the vectors is answered, or refused with its number."""
+        for case in VECTORS:
+            with self.subTest(case["name"]):
+                text = self.ask(bytes.fromhex(case["hex"]) + b"\n")
+                if "expect" in case:
+                    self.assertTrue(text.endswith("ok\r\n") or '"ok": true' in text)
+                elif text.startswith("{"):
+                    self.assertEqual(json.loads(text)["code"], case["error"])
+                else:
+                    self.assertIn("error %d:" % case["error"], text)
 
     def test_words_are_answered_in_lines(self):
         """Name and value a line, and an end that a program sees too."""
