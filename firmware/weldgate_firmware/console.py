@@ -118,6 +118,9 @@ def _request(text: str) -> "tuple[str, str, Any]":
     Raises:
         ConsoleError: no JSON object, or a member of another kind (CONSOLE_ARGUMENT).
     """
+    # MicroPython 1.25 reads an object that is cut off as if it were whole: a dropped byte must not run a command.
+    if text[-1:] != "}" or (text.count('"') - text.count('\\"')) % 2:
+        raise ConsoleError(reasons.CONSOLE_ARGUMENT, "the line begins like JSON and is cut off")
     try:
         request = json.loads(text)
     except (ValueError, RuntimeError, MemoryError):  # too deep is a RuntimeError on both interpreters

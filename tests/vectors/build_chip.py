@@ -29,6 +29,8 @@ def build_console() -> list[Case]:
         ("a control byte", b"ec\x1bho", reasons.CONSOLE_ARGUMENT),
         ("a nought byte", b"echo\x00", reasons.CONSOLE_ARGUMENT),
         ("JSON cut off", b'{"cmd": "echo"', reasons.CONSOLE_ARGUMENT),
+        ("JSON cut off in a string", b'{"cmd": "echo}', reasons.CONSOLE_ARGUMENT),
+        ("JSON with quotes in a string", b'{"cmd": "echo", "arg": "a\\"b"}', 0),
         ("JSON of another kind inside", b'{"cmd": ["echo"]}', reasons.CONSOLE_ARGUMENT),
         ("JSON without cmd", b'{"arg": "x"}', reasons.CONSOLE_ARGUMENT),
         ("JSON with a number as argument", b'{"cmd": "echo", "arg": 1}', reasons.CONSOLE_ARGUMENT),
