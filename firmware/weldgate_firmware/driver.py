@@ -156,7 +156,7 @@ class Driver(Remote):
                     self._orders.report_due = False
                     self._status.report()
                 return True
-            return self._chores.tidy()
+            return (not self.core.closed and self._trust.prepare()) or self._chores.tidy()
         except Exception as error:
             self._failed(error)
             return True

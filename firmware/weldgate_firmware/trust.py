@@ -11,13 +11,13 @@ from weldgate_firmware import clock as clocks
 from weldgate_firmware import config as configs
 from weldgate_firmware import slots as stores
 from weldgate_firmware.log import PRUNED, VERSIONS
-from weldgate_protocol import cbor, keyset
+from weldgate_protocol import cbor, keyset, p256
 from weldgate_protocol.claims import Context
 from weldgate_protocol.errors import CborError, ConfigError, Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from weldgate_firmware.config import Config
     from weldgate_firmware.core import Core
@@ -49,6 +49,7 @@ class Trust:
         sensor = core.sense.meter.profile
         self._sensor = (sensor.on_ma, sensor.off_ma, sensor.over_ma)  # the sensor's own, for settings of 0
         self.versions: "dict[bytes, int]" = {CONFIG: 0, KEY_SET: 0, REVOCATIONS: 0}
+        self._preparing: "Generator[None, None, None] | None" = None
 
     def load(self) -> None:
         """Read what the slots keep; what is damaged counts as absent."""
@@ -129,7 +130,23 @@ class Trust:
         versions = self.versions
         self._core.facts.put(VERSIONS, pack(">III", versions[CONFIG], versions[KEY_SET], versions[REVOCATIONS]))
 
+    def prepare(self) -> bool:
+        """Build a slice of the tables that the next token needs, so that no welder waits; True if there was one."""
+        if self._preparing is None:
+            return False
+        try:
+            next(self._preparing)
+        except StopIteration:
+            self._preparing = None
+        return True
+
     def _take_key_set(self, key_set: "KeySet") -> None:
+        if self._preparing is not None:
+            self._preparing.close()  # it holds a table of p256
+        for key in key_set.keys:
+            if key.scopes & keyset.SCOPE_START:
+                self._preparing = p256.prepare_steps(key.public)
+                break
         self.key_set = key_set
         self.versions[KEY_SET] = max(self.versions[KEY_SET], key_set.version)
 

@@ -11,7 +11,7 @@ import circumstances
 from driver_world import CONSOLE, SCANNER, World
 
 from weldgate_firmware import gate
-from weldgate_protocol import messages, order, reasons, token
+from weldgate_protocol import messages, order, p256, reasons, token
 
 SETUP, TOKENS = circumstances.load("token.json")
 ORDERS = circumstances.load("order.json")[1]
@@ -94,6 +94,20 @@ class TestSigned(unittest.TestCase):
         self.scan(signed(TOKENS, "plain"))
         self.assertTrue(self.world.outputs.closed)
         self.assertTrue(self.world.driver.heartbeat()["key_set_days"] > 0)
+
+    def test_tables_are_ready_before_a_token_comes(self):
+        """A new key set is worked ahead for, in slices, so that the first welder does not wait; so is one at boot."""
+        self.order(messages.KEY_SET, "")
+        for _ in range(2):
+            steps = 0
+            while self.world.driver._trust.prepare():
+                steps += 1
+                self.assertTrue(steps < 10000)
+            key_set = self.world.driver._trust.key_set
+            starting = next(key.public for key in key_set.keys if key.scopes & 1)
+            self.assertEqual(p256._tables[0].public, starting)
+            self.assertIsNone(self.world.driver._trust._preparing)
+            self.world.power_cut()
 
     def test_clear_alarm(self):
         """A signed clear that names the latched alarm frees the machine."""
