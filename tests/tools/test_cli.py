@@ -98,6 +98,7 @@ def _exit(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> int:
         (KeyboardInterrupt(), 5),
         (click.UsageError("wrong"), 2),
         (SystemExit(1), 1),
+        (ModuleNotFoundError("no zxingcpp", name="zxingcpp"), 3),
     ],
 )
 def test_errors_have_their_exit_codes(monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int) -> None:
@@ -112,6 +113,31 @@ def test_error_has_number_and_next_step(monkeypatch: pytest.MonkeyPatch, capsys:
 
     assert lines[0] == "error 501: nothing there"
     assert lines[1].startswith("  ")
+
+
+def test_bug_of_ours_is_no_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of our own that is missing is shown with its trace."""
+
+    @click.command()
+    def failing() -> None:
+        raise ModuleNotFoundError("no such file", name="weldgate_tools.gone")
+
+    monkeypatch.setattr(weldgate, "get_command", lambda _ctx, _name: failing)
+    with pytest.raises(ModuleNotFoundError):
+        main(["doctor"])
+
+
+def test_reader_that_has_seen_enough_is_told_nothing(tmp_path: Path) -> None:
+    """`weldgate reasons | head -1` ends quietly, with click's own code for it."""
+    program = "from weldgate_tools.cli import main\nmain(['reasons', '--json'])\n"
+    with (
+        (tmp_path / "errors").open("wb") as errors,
+        subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=errors) as process,
+    ):
+        assert process.stdout is not None
+        process.stdout.close()
+    assert process.returncode == 1
+    assert (tmp_path / "errors").read_text() == ""
 
 
 def test_page_is_up_to_date() -> None:

@@ -12,6 +12,7 @@ import click
 
 from weldgate_protocol.errors import WeldgateError
 from weldgate_tools import __version__
+from weldgate_tools.extras import extra_of
 from weldgate_tools.output import say_error
 
 __all__ = ["COMMANDS", "LazyGroup", "main", "weldgate"]
@@ -41,9 +42,8 @@ class ExtraMissing(click.ClickException):
     exit_code = EXIT_EXTRA
 
     def __init__(self, command: str, extra: str, module: str) -> None:
-        super().__init__(
-            f"`weldgate {command}` needs {module}, which is not installed: pip install 'weldgate[{extra}]'"
-        )
+        what = f"`weldgate {command}`" if command else "this"
+        super().__init__(f"{what} needs {module}, which is not installed: pip install 'weldgate[{extra}]'")
 
 
 class LazyGroup(click.Group):
@@ -98,6 +98,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:  # of a command that imports some packages only when it needs them
+        if (error.name or "").startswith("weldgate_"):
+            raise
+        missing = ExtraMissing("", extra_of(error.name or "", "tools"), error.name or "a package")
+        missing.show()
+        sys.exit(missing.exit_code)
     except WeldgateError as error:
         say_error(error)
         sys.exit(EXIT_LOCAL)
