@@ -53,6 +53,39 @@ def test_missing_extra_is_one_sentence_and_exit_3(monkeypatch: pytest.MonkeyPatc
     assert len(result.stderr.strip().splitlines()) == 1
 
 
+BLOCKED = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == sys.argv[1]:
+            raise ModuleNotFoundError(name=name)
+sys.meta_path.insert(0, Blocker())
+from weldgate_tools.cli import COMMANDS, main
+for name in COMMANDS:
+    try:
+        main([name, "--help"])
+    except SystemExit as ended:
+        print(f"@{name} {ended.code}")
+"""
+
+
+@pytest.mark.parametrize(
+    ("package", "without"),
+    [
+        ("cryptography", {"init", "demo", "token", "order", "fleet"}),
+        ("paho", {"init", "serve", "demo", "order", "store", "fleet", "collector"}),
+        ("zxingcpp", set()),
+    ],
+)
+def test_commands_without_a_package(package: str, without: set[str]) -> None:
+    """Who needs it says so in a sentence, exit 3; everybody else goes on."""
+    done = subprocess.run([sys.executable, "-c", BLOCKED, package], capture_output=True, text=True, check=True)
+    codes = dict(line[1:].split() for line in done.stdout.splitlines() if line.startswith("@"))
+
+    assert codes == {name: "3" if name in without else "0" for name in COMMANDS}
+    assert len(done.stderr.splitlines()) == len(without)
+
+
 def test_missing_file_of_our_own_is_no_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug is shown as one."""
     monkeypatch.setitem(COMMANDS, "broken", ("weldgate_tools.not_there", "x", "", "tools"))

@@ -43,7 +43,8 @@ class ExtraMissing(click.ClickException):
 
     def __init__(self, command: str, extra: str, module: str) -> None:
         what = f"`weldgate {command}`" if command else "this"
-        super().__init__(f"{what} needs {module}, which is not installed: pip install 'weldgate[{extra}]'")
+        name = module.partition(".")[0] or "a package"
+        super().__init__(f"{what} needs {name}, which is not installed: pip install 'weldgate[{extra}]'")
 
 
 class LazyGroup(click.Group):
@@ -63,7 +64,7 @@ class LazyGroup(click.Group):
         except ModuleNotFoundError as error:
             if (error.name or "").startswith("weldgate_"):
                 raise  # a file of our own is missing: that is a bug and not an extra
-            raise ExtraMissing(cmd_name, extra, error.name or "a package") from error
+            raise ExtraMissing(cmd_name, extra, error.name or "") from error
         if not isinstance(found, click.Command):
             raise TypeError(f"{module}.{attribute} is no command")
         return found
@@ -101,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ModuleNotFoundError as error:  # of a command that imports some packages only when it needs them
         if (error.name or "").startswith("weldgate_"):
             raise
-        missing = ExtraMissing("", extra_of(error.name or "", "tools"), error.name or "a package")
+        missing = ExtraMissing("", extra_of(error.name or "", "tools"), error.name or "")
         missing.show()
         sys.exit(missing.exit_code)
     except WeldgateError as error:

@@ -41,7 +41,8 @@ def serve(folder: Path, broker: bool, consumer: bool, demo_chips: bool) -> None:
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # SIGHUP: the terminal was closed
-        signal.signal(number, lambda _number, _frame: stop.set())
+        if signal.getsignal(number) != signal.SIG_IGN:  # `nohup` has it ignored, and means it
+            signal.signal(number, lambda _number, _frame: stop.set())
     site = Site(folder).checked()
     config = load_config(site.config)
     children = _children(site, config, broker, consumer, demo_chips)

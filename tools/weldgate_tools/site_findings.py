@@ -41,7 +41,8 @@ def _guarded(what: str, look: Callable[[Site], Iterator[Finding]], site: Site) -
     try:
         yield from look(site)
     except ModuleNotFoundError as error:
-        yield Finding(what, NOTE, f"can't be looked at: {error.name} is not installed", "pip install 'weldgate[tools]'")
+        name = (error.name or "a package").partition(".")[0]
+        yield Finding(what, NOTE, f"can't be looked at: {name} is not installed", "pip install 'weldgate[tools]'")
     except WeldgateError as error:
         text = TEXTS.get(error.code)
         step = text[3 if language() == "zh" else 4] if text is not None else "mend it and ask again"
