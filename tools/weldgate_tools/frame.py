@@ -100,7 +100,7 @@ def decode_capture(data: bytes, keys: Keys) -> Iterator[dict[str, Any]]:
         data: a stream as it went over the wire, or one frame without delimiters as a store keeps it.
         keys: what tags are checked with.
     """
-    if DELIMITER not in data and len(data) <= RAW_MAX:
+    if _is_stored(data) or (DELIMITER not in data and len(data) <= RAW_MAX):
         yield _one(data, 0, stored=True, keys=keys)
         return
     start = 0
@@ -108,6 +108,15 @@ def decode_capture(data: bytes, keys: Keys) -> Iterator[dict[str, Any]]:
         if end > start:
             yield _one(data[start:end], start, stored=False, keys=keys)
         start = end + 1
+
+
+def _is_stored(data: bytes) -> bool:
+    """Tell a frame as a store keeps it, which may hold a delimiter's byte anywhere, from a stretch of a stream."""
+    try:
+        parse(data)
+    except FrameError:
+        return False
+    return True
 
 
 def _one(piece: bytes, offset: int, *, stored: bool, keys: Keys) -> dict[str, Any]:
