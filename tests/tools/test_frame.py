@@ -130,6 +130,14 @@ def test_hex_file_and_standard_input(run: Run, tmp_path: Path) -> None:
     assert run("frame", "decode", "-", input=wire.encode()).exit_code == 0
 
 
+def test_hex_longer_than_a_files_name(run: Run, site: Path) -> None:
+    """The largest frame is an argument like another."""
+    tape = Tape(Issuer.open(site / "issuer"), CHIP)
+    raw = tape.row(messages.ALARM, {"alarm": 150, "id": b"8bytes!!", "state": 1, "latched": True, 99: bytes(900)})[6]
+
+    assert "alarm" in run("frame", "decode", to_wire(raw).hex()).stdout
+
+
 def test_nothing_found_is_exit_1(run: Run) -> None:
     """Garbage alone is an answer of no."""
     assert run("frame", "decode", "00ff00ff").exit_code == 1
