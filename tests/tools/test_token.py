@@ -114,7 +114,9 @@ def test_token_from_file_and_standard_input(run: Run, site: Path, text: str, tmp
 
 def test_token_that_lost_its_quotes_in_the_shell(run: Run, site: Path, text: str) -> None:
     """Base45 holds blanks: words that belong together are joined again."""
-    assert run("token", "verify", *text.split(" "), "--chip", 7, "--site", site).exit_code == 0
+    words = text.split(" ")  # one may begin with a hyphen, hence the --
+
+    assert run("token", "verify", "--chip", 7, "--site", site, "--", *words).exit_code == 0
 
 
 def test_permit_token_lives_longer(run: Run, site: Path) -> None:
