@@ -89,6 +89,7 @@ class Driver(Remote):
         self.online = False
         self._outputs = outputs
         self._button = Button()
+        self._level: bool | None = None  # of the button, as told last; None on a board that has none
         self._trust = Trust(self.core)
         self._starts = Starts(self.core)
         self._tokens = Tokens(self.core, self._trust, verify)
@@ -122,12 +123,8 @@ class Driver(Remote):
     def _tick(self) -> None:
         core = self.core
         ms = self.clock.advance()
-        self._button.passed(ms)
-        if self._button.stuck != core.button_stuck:
-            core.button_stuck = self._button.stuck
-            self._senses.reported(reasons.ALARM_BUTTON_STUCK, core.button_stuck)
-        if self._button.held(ms, core.gate.closed):
-            self._limits.soft_end(reasons.END_WELDER)
+        if self._level is not None:
+            self._sample(self._level, ms)
         if not core.closed:
             core.watch.passed(ms)
         self._starts.passed(ms)
@@ -176,12 +173,19 @@ class Driver(Remote):
             self._failed(error)
 
     def button(self, pressed: bool) -> None:
-        """Take the button's level, at every tick or when it changes."""
-        try:
-            if self._button.level(pressed):
-                self._pressed()
-        except Exception as error:
-            self._failed(error)
+        """Take the button's level; the next `tick` judges it, once the time up to now has passed."""
+        self._level = pressed
+
+    def _sample(self, pressed: bool, ms: int) -> None:
+        core = self.core
+        button = self._button
+        if button.sample(pressed, ms):
+            self._pressed()
+        if button.stuck != core.button_stuck:
+            core.button_stuck = button.stuck
+            self._senses.reported(reasons.ALARM_BUTTON_STUCK, core.button_stuck)
+        if button.held(ms, core.gate.closed):
+            self._limits.soft_end(reasons.END_WELDER)
 
     def _pressed(self) -> None:
         """A press that counts: an act, or the question why not."""

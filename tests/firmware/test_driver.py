@@ -175,7 +175,7 @@ class TestGuards(unittest.TestCase):
             ("tick", lambda d: setattr(d._limits, "passed", trip), lambda d: d.tick()),
             ("work", lambda d: setattr(d._chores, "write", trip), lambda d: d.work()),
             ("token", lambda d: setattr(d._tokens, "submit", trip), lambda d: d.token(b"t", SCANNER)),
-            ("button", lambda d: setattr(d._button, "level", trip), lambda d: d.button(True)),
+            ("button", lambda d: setattr(d._button, "sample", trip), lambda d: d.button(True) or d.tick()),
             ("stop", lambda d: setattr(d._limits, "soft_end", trip), lambda d: d.stop()),
             ("lock_now", lambda d: setattr(d.core, "run", trip), lambda d: d.core.outputs.relay(False)),
             ("order", lambda d: setattr(d._orders, "submit", trip), lambda d: d.order(messages.RELEASE, b"x")),

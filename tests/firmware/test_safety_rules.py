@@ -482,6 +482,36 @@ class TestS3Limits(unittest.TestCase):
         self.assertFalse(world.outputs.closed)
         self.assertEqual(world.last(messages.SESSION_STOP)["cause"], reasons.END_EXPIRED)
 
+    def test_s3_no_welcome_stretches_a_session(self):
+        """A collector that sets the clock back as far as it may, again and again, gains nothing (M-TOK-22)."""
+        world = World().settle()
+        world.driver.time_offered(NOW_UNIX, 0, 2)
+        world.live(expires_s=600)
+        world.driver.sensed(world.sense.strike())
+        closed_at = world.ms
+        while world.outputs.closed and world.ms - closed_at < 1200000:
+            world.skip(1)
+            world.driver.time_offered(world.clock.trusted_s + 1577836800, 0, 2)
+
+        self.assertTrue(597000 <= world.ms - closed_at <= 601000)
+        world.run(100)
+        self.assertEqual(world.last(messages.SESSION_STOP)["cause"], reasons.END_EXPIRED)
+
+    def test_s3_no_welcome_brings_an_expired_token_back(self):
+        """An unused token that has expired stays so, however often and by whom the chip is told an earlier time."""
+        world = World().settle()
+        world.driver.time_offered(NOW_UNIX, 0, 2)
+        world.token("t1", expires_s=600)
+        world.skip(661)
+        world.driver.time_offered(NOW_UNIX, 0, 2)
+        world.driver.time_offered(NOW_UNIX + 590, 0, 2)
+
+        world.show(b"t1", SCANNER)
+        world.run(300)
+
+        self.assertEqual(world.outputs.closings, 0)
+        self.assertEqual(world.refusals(), [reasons.TOKEN_EXPIRED])
+
     def test_s3_power_cuts_make_no_session_longer(self):
         """Powered seconds survive every cut, rounded up: no series of cuts stretches the limit."""
         world = World().settle()
@@ -793,9 +823,7 @@ class TestD1(unittest.TestCase):
         """As long as flash has not done its part the relay stays open."""
         world = World().settle()
         world.show(world.token())
-        world.driver.button(False)
-        world.run(300)
-        world.driver.button(True)
+        world.push()
         world.run(2000, work=False)
 
         self.assertEqual(world.driver.state, gate.COMMITTING)
@@ -821,9 +849,7 @@ class TestD1(unittest.TestCase):
         """A commit that is not done within 5 s is given up."""
         world = World().settle()
         world.show(world.token())
-        world.driver.button(False)
-        world.run(300)
-        world.driver.button(True)
+        world.push()
         world.run(5100, work=False)
 
         self.assertEqual(world.driver.state, gate.IDLE)
@@ -833,9 +859,7 @@ class TestD1(unittest.TestCase):
         """A lock between the act and the durable records wins, whatever flash says afterwards."""
         world = World().settle()
         world.show(world.token())
-        world.driver.button(False)
-        world.run(300)
-        world.driver.button(True)
+        world.push()
         world.driver.work()
         world.driver.lock(2, LOCK, 0)
         world.run(1000)
