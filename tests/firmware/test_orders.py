@@ -85,12 +85,12 @@ class TestOrders(unittest.TestCase):
 
     def test_config_is_kept(self):
         """A configuration takes effect, survives a power cut, and is reported."""
-        self.world.order("c1", messages.CONFIG, version=5, settings={1: 10, 10: 60000})
+        self.world.order("c1", messages.CONFIG, version=5, settings={1: 10, 10: 6000})
         self.assertEqual(self.world.driver.config.heartbeat_s, 10)
         self.assertEqual(self.world.last(messages.CONFIG_REPORT)["config_version"], 5)
 
         self.world.power_cut()
-        self.assertEqual(self.world.driver.config.bypass_ma, 60000)
+        self.assertEqual(self.world.driver.config.bypass_ma, 6000)
         self.assertEqual(self.world.driver.hello()["config_version"], 5)
 
     def test_config_out_of_range_changes_nothing(self):
