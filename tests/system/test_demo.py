@@ -189,13 +189,15 @@ def test_planted_fault_breaks_the_ledger(played: Played, tmp_path: Path, plant: 
 
 
 def test_nothing_outlives_it_on_ctrl_c(tmp_path: Path) -> None:
-    """Interrupted in the middle it ends soon, and every process with it."""
+    """Interrupted in the middle it ends soon, and every process with it, whatever the caller did to SIGINT."""
     folder = tmp_path / "kept"
     said = tmp_path / "said"
     arguments = [*PROGRAM, "--chips", "3", "--keep", str(folder)]
     with (
         said.open("wb") as errors,
-        subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True) as process,
+        subprocess.Popen(
+            arguments, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True, preexec_fn=_hears_ctrl_c
+        ) as process,
     ):
         wait_for("the first refusals", lambda: "forged" in said.read_text(encoding="utf-8"), 60)
         began_s = time.monotonic()
@@ -207,6 +209,11 @@ def test_nothing_outlives_it_on_ctrl_c(tmp_path: Path) -> None:
     assert process.returncode == 5
     assert time.monotonic() - began_s < 20
     assert _running(str(folder)) == []
+
+
+def _hears_ctrl_c() -> None:
+    """Give SIGINT its default back: under nohup, or in a script's background, it is inherited as ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _running(mark: str) -> list[str]:
