@@ -9,7 +9,7 @@ from struct import pack
 
 from weldgate_firmware import clock as clocks
 from weldgate_firmware import gate as gates
-from weldgate_firmware.log import USED_ID, USED_IDS_MAX
+from weldgate_firmware.log import IDS_FROM, USED_ID, USED_IDS_MAX
 from weldgate_firmware.spool import RECORD
 from weldgate_firmware.telling import CLEARED
 from weldgate_protocol import messages, reasons
@@ -136,6 +136,9 @@ class Orders:
         """Clear the alarms that the order names; current that still flows will latch a new one."""
         core = self._core
         for id_ in order.alarms:
+            if core.holds.latches.get(id_) == reasons.ALARM_LATCH_UNREADABLE:
+                # The used ids went with it. Their tokens were issued before the loss, this order after it.
+                core.facts.put(IDS_FROM, pack(">I", clocks.from_unix(order.issued_s)))
             reason = core.holds.clear(id_)
             if reason:
                 core.alarm(reason, id_, CLEARED, True, order.id)

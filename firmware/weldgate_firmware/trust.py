@@ -10,7 +10,7 @@ from struct import pack, unpack
 from weldgate_firmware import clock as clocks
 from weldgate_firmware import config as configs
 from weldgate_firmware import slots as stores
-from weldgate_firmware.log import PRUNED, VERSIONS
+from weldgate_firmware.log import IDS_FROM, PRUNED, VERSIONS
 from weldgate_protocol import cbor, keyset, p256
 from weldgate_protocol._compat import const
 from weldgate_protocol.claims import Context
@@ -85,7 +85,9 @@ class Trust:
         """
         core = self._core
         clock = core.clock
-        pruned_s = int.from_bytes(core.facts.log.get(PRUNED) or b"", "big")
+        log = core.facts.log
+        pruned_s = int.from_bytes(log.get(PRUNED) or b"", "big")
+        ids_from_s = int.from_bytes(log.get(IDS_FROM) or b"", "big")
         return Context(
             core.identity.device,
             core.identity.area,
@@ -100,6 +102,7 @@ class Trust:
             self.versions,
             list(core.holds.locks),
             list(core.holds.latches),
+            clocks.to_unix(ids_from_s) if ids_from_s else 0,
         )
 
     def revokes(self, token: bytes, kid: bytes) -> bool:

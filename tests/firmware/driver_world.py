@@ -304,6 +304,8 @@ class World:
             raise Refused(reasons.TOKEN_EXPIRED, "expired")
         if claims.expires_s <= context.pruned_expiry_s:
             raise Refused(reasons.TOKEN_EXPIRED, "pruned")
+        if claims.issued_s <= context.ids_from_s:
+            raise Refused(reasons.TOKEN_EXPIRED, "ids lost")
         if context.used(claims.id):
             raise Refused(reasons.TOKEN_USED, "used")
         return claims

@@ -771,6 +771,35 @@ class TestS4(unittest.TestCase):
         world.power_cut()
         self.assertEqual(world.driver.state, gate.LOCKED)
 
+    def test_s4_lost_ids_let_no_used_token_back(self):
+        """After both copies of the log were lost, no token issued up to the clearing order starts (M-TOK-23)."""
+        world = World().settle().live()
+        world.press(2500)
+        world.run(200)
+        self.assertTrue(world.used("t1"))
+        world.token("t2", issued_s=NOW_UNIX + 3600)
+        world.token("t3", issued_s=NOW_UNIX + 3601)
+        world.skip(3700)
+        for byte in range(LOG_FIRST * world.flash.sector_size, RING_FIRST * world.flash.sector_size):
+            world.flash.data[byte] = 0
+        world.power_cut()
+        world.run(100)
+        self.assertFalse(world.used("t1"))
+        self.assertEqual(world.driver.state, gate.LATCHED)
+        alarms = world.driver.heartbeat()["alarm_ids"]
+        world.order("c1", messages.CLEAR_ALARM, alarms=alarms, issued_s=NOW_UNIX + 3600)
+        self.assertEqual(world.driver.state, gate.IDLE)
+        world.power_cut()
+
+        for name in (b"t1", b"t2"):
+            world.show(name, SCANNER)
+            world.run(200)
+        self.assertEqual(world.outputs.closings, 0)
+        self.assertEqual(set(world.refusals()), {reasons.TOKEN_EXPIRED})
+        world.show(b"t3", SCANNER)
+        world.run(200)
+        self.assertTrue(world.outputs.closed)
+
 
 class TestS5(unittest.TestCase):
     """S5, the chip's part: what it can sense itself is told, so that silence means something."""
