@@ -26,13 +26,14 @@ from weldgate_protocol.errors import WeldgateError
 from .chips import Chips, read_key, read_secret
 from .config import Config
 from .control import Asked, ControlSocket, read_token
-from .downlink import Downlink, Order, lock_order, signed_order
+from .downlink import Downlink
 from .errors import OrderError, StoreError
 from .hub import Hub, Limits
 from .ingest import Lines, operator_row
 from .links.base import Link
 from .links.tcp import TcpLink
 from .metrics import Metrics, MetricsPort
+from .orders import Order, lock_order, refused_order, signed_order
 from .store.reader import Reader
 from .store.schema import Connect, connect
 from .store.writer import Writer
@@ -210,12 +211,18 @@ class Service:
                 upstream.report(order)
 
     def _order_came(self, upstream: str, envelope: bytes) -> None:
-        """Take an order from an upstream; on its thread."""
+        """Take an order from an upstream; on its thread. One that is authentic is answered, carried or not."""
+        origin, now_s = f"mqtt:{upstream}", int(time.time())
         try:
             order = decode_order(envelope, self._key)
-            carried = signed_order(order.device, order.type, order.object, f"mqtt:{upstream}", int(time.time()))
         except WeldgateError as error:
             _log.warning("order_refused", upstream=upstream, code=error.code, reason=error.message)
+            return
+        try:
+            carried = signed_order(order.device, order.type, order.object, origin, now_s)
+        except WeldgateError as error:
+            _log.warning("order_refused", upstream=upstream, code=error.code, reason=error.message)
+            self._report(refused_order(order.device, order.type, order.object, origin, now_s, error.code))
             return
         self._loop.call_soon_threadsafe(lambda: self._spawn(self._put(carried)))
 

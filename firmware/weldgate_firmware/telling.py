@@ -96,15 +96,16 @@ class Telling:
         self.outputs.show(self.gate.state, reason)
         self.outputs.changed()
 
-    def refuse(self, reason: int, via: int, claims: "Claims | None" = None) -> None:
+    def refuse(self, reason: int, via: int, claims: "Claims | None" = None, name: "bytes | None" = None) -> None:
         """Refuse with a reason: shown at once, recorded, repeats collapsed.
 
         Args:
             reason: a number of the register.
             via: how the token came.
             claims: of a verified token only.
+            name: what stands for the id of one that was not verified, where somebody waits for the answer.
         """
-        who: "dict[str, Any]" = {}
+        who: "dict[str, Any]" = {"token": name} if name is not None else {}
         if claims is not None:
             who = {"token": claims.id, "kid": claims.kid, "holder": claims.holder}
         fields = self.refusals.note(reason, via, who)

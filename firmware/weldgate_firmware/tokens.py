@@ -11,8 +11,9 @@ from weldgate_firmware import gate as gates
 from weldgate_firmware.log import SESSION, TENTATIVE_FLOOR, USED_ID, USED_IDS_MAX
 from weldgate_firmware.sessions import SOFT_S
 from weldgate_firmware.starts import end_of
-from weldgate_firmware.telling import ACT_SCANNER, VIA_SCANNER
+from weldgate_firmware.telling import ACT_SCANNER, VIA_DOWNLINK, VIA_SCANNER
 from weldgate_protocol import reasons
+from weldgate_protocol._compat import sha256
 from weldgate_protocol.claims import Context
 from weldgate_protocol.errors import Refused
 
@@ -36,6 +37,7 @@ class Tokens:
         self._verify = verify
         self._steps: "Generator[None, None, Claims] | None" = None
         self._via = 0
+        self._name: "bytes | None" = None  # of the token under verification, when it came from afar
         self._extension: "Claims | None" = None  # its used id is on its way to flash
 
     # -- in ----------------------------------------------------------------------
@@ -43,13 +45,16 @@ class Tokens:
     def submit(self, data: "bytes | str", via: int) -> None:
         """Take a token's bytes or text; refuse at once what can't be accepted now."""
         core = self._core
+        # Who sent it from afar waits for an answer, and what is not verified has no id (M-ORD-15).
+        name = sha256(bytes(data))[:8] if via == VIA_DOWNLINK and not isinstance(data, str) else None
         reason = core.shut()
         if not reason and (self._steps is not None or self._extension is not None):
             reason = reasons.GATE_BUSY
         if reason:
-            core.refuse(reason, via)
+            core.refuse(reason, via, None, name)
             return
         self._via = via
+        self._name = name
         self._steps = self._verify(data, self._trust.context(self._is_used))
 
     def step(self) -> bool:
@@ -64,7 +69,7 @@ class Tokens:
         except StopIteration as done:
             self._verified(done.value, self._via)
         except Refused as refused:
-            self._core.refuse(refused.code, self._via)
+            self._core.refuse(refused.code, self._via, None, self._name)
         return True
 
     def _is_own(self, id_: bytes) -> bool:

@@ -151,7 +151,7 @@ FIELDS: dict[str, dict[str, str]] = {
     },
     "refusal": {
         "reason": "reason number",
-        "token": "the token's or order's unique id, if it could be read",
+        "token": "the token's unique id when it was verified; else, from afar, the first 8 bytes of its SHA-256",
         "via": "how it came",
         "kid": "key it names, if it could be read",
         "holder": "holder it names, if it could be read",

@@ -4,6 +4,7 @@ import asyncio
 import json
 import secrets
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -28,7 +29,7 @@ from weldgate_collector import (
 from weldgate_collector import config as config_module
 from weldgate_collector.chips import Chip
 from weldgate_collector.metrics import Metrics
-from weldgate_protocol import cbor, messages
+from weldgate_protocol import cbor, messages, reasons
 from weldgate_protocol.collector_record import decode_record
 
 
@@ -176,6 +177,36 @@ def test_control_socket_takes_tokens_orders_and_locks(tmp_path: Path) -> None:
         (record,) = reader.records(kind=2)
         text = decode_record(record.raw).text
     assert "locks, mode 2" in text
+
+
+@pytest.mark.parametrize("line", [b"x" * 20_000, b"x" * 20_000 + b"\n", b"x" * 3_000_000 + b"\n"])
+def test_a_request_that_is_too_long_is_answered(tmp_path: Path, line: bytes) -> None:
+    """A line over the limit is answered with a number, its end come or not; then the connection is closed."""
+    config = load_config(site(tmp_path))
+
+    def ask() -> bytes:
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(5)
+            sock.connect(str(config.control_socket))
+            sock.sendall(line)
+            answer = sock.recv(65_536)
+            sock.shutdown(socket.SHUT_WR)
+            assert sock.recv(1) == b""
+            return answer
+
+    async def scene() -> dict[str, Any]:
+        service = Service(config)
+        await service.start()
+        try:
+            answer: dict[str, Any] = json.loads(await asyncio.to_thread(ask))
+            return answer
+        finally:
+            await service.stop()
+
+    answer = asyncio.run(scene())
+
+    assert (answer["ok"], answer["code"]) == (False, reasons.TOOL_BAD_INPUT)
+    assert "16384" in answer["error"]
 
 
 def test_chips_are_reloaded_while_running(tmp_path: Path, talker: Any) -> None:

@@ -1,12 +1,13 @@
 """Signed orders: carried out once, answered always, and never a slot written under a session."""
 
+import json
 import os
 import sys
 import unittest
 
 sys.path.append(os.getenv("WELDGATE_VECTORS", "tests/vectors") + "/../firmware")  # tests are no package
 
-from driver_world import SCANNER, SECTORS, World
+from driver_world import DOWNLINK, SCANNER, SECTORS, World
 
 from weldgate_firmware import gate, log
 from weldgate_protocol import messages, reasons
@@ -14,6 +15,8 @@ from weldgate_protocol._compat import sha256
 from weldgate_simulator.flash import VirtualFlash
 
 LOCK = b"lock-001"
+with open(os.getenv("WELDGATE_VECTORS", "tests/vectors") + "/answer.json") as file:
+    ANSWERS = json.load(file)
 
 
 class TestOrders(unittest.TestCase):
@@ -66,6 +69,34 @@ class TestOrders(unittest.TestCase):
 
         self.assertEqual(self.result(), (sha256(b"nobody signed this")[:8], 1, reasons.ORDER_SIGNATURE))
         self.assertEqual(self.world.driver.state, gate.LOCKED)
+
+    def test_what_is_not_verified_is_answered_by_its_bytes(self):
+        """M-ORD-15: whatever the reason, an order that was not verified is named as the vectors say."""
+        for case in ANSWERS:
+            data = bytes.fromhex(case["hex"])
+            with self.subTest(case["name"]):
+                self.world.driver.order(messages.RELEASE, b"first")
+                self.world.driver.order(messages.RELEASE, data)
+                self.world.run(100)
+                self.world.driver.order(messages.RELEASE, data)
+                self.world.run(100)
+                answers = [(fields["order"], fields["reason"]) for fields in self.world.all(messages.ORDER_RESULT)[-3:]]
+                name = bytes.fromhex(case["expect"]["answer"])
+                self.assertEqual(answers[0], (name, reasons.GATE_BUSY))
+                self.assertEqual(answers[2], (name, reasons.ORDER_SIGNATURE))
+
+    def test_a_token_from_afar_is_answered(self):
+        """M-ORD-15: a refusal names a token from afar by its bytes, or by its id once verified; a scanned one not."""
+        self.world.driver.token(b"forged", DOWNLINK)
+        self.world.driver.token(b"second", DOWNLINK)  # refused at once, as busy
+        self.world.run(100)
+        names = [fields["token"] for fields in self.world.all(messages.REFUSAL)]
+        self.assertEqual(names, [sha256(b"second")[:8], sha256(b"forged")[:8]])
+
+        self.world.show(b"forged", SCANNER)
+        self.assertEqual(self.world.last(messages.REFUSAL).get("token"), None)
+        self.world.show(self.world.token(expires_s=100), DOWNLINK)
+        self.assertEqual(self.world.last(messages.REFUSAL)["token"], b"t1\0\0\0\0\0\0")
 
     def test_unknown_kind_is_refused(self):
         """A type that carries no order is answered as unsupported."""
