@@ -20,10 +20,14 @@ __all__ = [
     "CollectorSection",
     "Config",
     "ControlSection",
+    "LinksSection",
     "LogSection",
     "MetricsSection",
+    "MqttSection",
+    "SerialSection",
     "StoreSection",
     "TcpSection",
+    "TlsSection",
     "UpstreamSection",
     "load_config",
     "parse_config",
@@ -31,6 +35,9 @@ __all__ = [
 
 _Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$")]  # goes into MQTT topics and file names as it is
+_Device = Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9][0-9]{0,18})$")]  # a chip's number
+# One level holds the chip's number; no wildcard, since the link makes its own.
+_Topic = Annotated[str, msgspec.Meta(pattern=r"^([^+#{}]|\{collector\})*(^|/)\{device\}(/([^+#{}]|\{collector\})*)?$")]
 _Host = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
 
@@ -54,8 +61,54 @@ class TcpSection(_Section, frozen=True):
     host: _Host = "0.0.0.0"  # noqa: S104
     port: _Port = 7460
     max_connections: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 15_000
+
+
+class TlsSection(_Section, frozen=True):
+    """The TLS link, version 1.3 only. Clients must show a certificate where an authority for them is named."""
+
+    certificate_file: str
+    key_file: str
+    client_ca_file: str = ""
+    host: _Host = "0.0.0.0"  # noqa: S104 - as TCP
+    port: _Port = 7461
+    max_connections: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 15_000
+    handshake_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 10.0
+
+
+class SerialSection(_Section, frozen=True):
+    """A serial line: one that a chip speaks on by itself (USB), or a bus whose ``devices`` are polled (RS-485)."""
+
+    name: _Name
+    port: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    baud: Annotated[int, msgspec.Meta(ge=1_200, le=4_000_000)] = 115_200
+    devices: Annotated[tuple[_Device, ...], msgspec.Meta(max_length=247)] = ()
+    poll_frames: Annotated[int, msgspec.Meta(ge=1, le=255)] = 8
+    poll_ms: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 20
+    answer_ms: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 100
+    hardware_rs485: bool = False
+
+
+class MqttSection(_Section, frozen=True):
+    """The MQTT link, for modules that publish their frames. ``{collector}`` and ``{device}`` stand in both topics."""
+
+    host: _Host = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 1883
+    client_id: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    username: str = ""
+    password_file: str = ""
+    tls_ca_file: str = ""
+    up_topic: _Topic = "weldgate/1/{collector}/chip/{device}/up"
+    down_topic: _Topic = "weldgate/1/{collector}/chip/{device}/down"
+    max_connections: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 15_000
+    backoff_max_s: Annotated[float, msgspec.Meta(gt=0, le=3_600)] = 30.0
+
+
+class LinksSection(_Section, frozen=True):
+    """What holds on all links together."""
+
     max_unauthenticated: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 4_000
     throttle_s: Annotated[float, msgspec.Meta(ge=0, le=3_600)] = 30.0
+    record_max_mb: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1_024
 
 
 class StoreSection(_Section, frozen=True):
@@ -108,6 +161,10 @@ class Config(_Section, frozen=True):
 
     collector: CollectorSection
     tcp: TcpSection | None = None
+    tls: TlsSection | None = None
+    serial: Annotated[tuple[SerialSection, ...], msgspec.Meta(max_length=64)] = ()
+    mqtt: MqttSection | None = None
+    links: LinksSection = LinksSection()
     store: StoreSection = StoreSection()
     upstream: Annotated[tuple[UpstreamSection, ...], msgspec.Meta(max_length=8)] = ()
     metrics: MetricsSection | None = None
@@ -186,13 +243,14 @@ def parse_config(text: str, source: str = "configuration", folder: str | Path = 
         config = msgspec.convert(data, Config)
     except (msgspec.ValidationError, RecursionError) as error:
         raise CollectorConfigError(TOOL_CONFIG, f"{source}: {_explain(text, str(error))}") from error
-    names = [upstream.name for upstream in config.upstream]
-    for position, name in enumerate(names):
-        if name in names[:position]:
-            line = _line_of(text, f"upstream[{position}].name")
-            raise CollectorConfigError(
-                TOOL_CONFIG, f"{source}: line {line}: key `upstream[{position}].name`: `{name}` is there twice"
-            )
+    for table in ("upstream", "serial"):
+        names = [section.name for section in getattr(config, table)]
+        for position, name in enumerate(names):
+            if name in names[:position]:
+                line = _line_of(text, f"{table}[{position}].name")
+                raise CollectorConfigError(
+                    TOOL_CONFIG, f"{source}: line {line}: key `{table}[{position}].name`: `{name}` is there twice"
+                )
     return msgspec.structs.replace(config, folder=str(folder))
 
 

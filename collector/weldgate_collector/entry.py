@@ -14,6 +14,7 @@ from weldgate_protocol import reasons
 from .chips import Chips, read_key
 from .config import Config, load_config
 from .errors import StoreError
+from .links.configured import configured_links
 from .service import Service, read_password
 from .store.reader import Reader
 
@@ -33,6 +34,7 @@ def check(config_path: str | Path) -> list[str]:
     lines = [f"collector {config.collector.name}"]
     chips = Chips(config.chips_file)
     lines.append(f"{len(chips)} chips known in {config.chips_file}")
+    lines += [f"link {link.describe()}" for link in configured_links(config)]
     for upstream in config.upstream:
         read_key(config.key_file)
         read_password(config, upstream.password_file)

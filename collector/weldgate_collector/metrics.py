@@ -34,6 +34,10 @@ class Metrics:
         self.trouble = gauge("store_trouble", "1 while commits fail")
         self.connections = gauge("connections", "Open connections")
         self.online = gauge("chips_online", "Chips that proved to be there")
+        self.link_up = self._labelled("link_up", "1 while bytes can come this way", "link")
+        self.link_connections = self._labelled("link_connections", "Open connections of a link", "link")
+        self.link_refused = self._labelled("link_refused", "Turned away by a link since the start: too many", "link")
+        self.link_faults = self._labelled("link_faults", "Handshakes, ports, brokers, messages that failed", "link")
         self.upstream_connected = self._labelled("upstream_connected", "1 while the broker is reached")
         self.upstream_through = self._labelled("upstream_receipted_pack", "Highest pack receipted")
         self.upstream_waiting = self._labelled("upstream_waiting_rows", "Rows not yet receipted")
@@ -45,8 +49,8 @@ class Metrics:
     def _gauge(self, name: str, text: str) -> Gauge:
         return Gauge(f"weldgate_{name}", text, registry=self.registry)
 
-    def _labelled(self, name: str, text: str) -> Gauge:
-        return Gauge(f"weldgate_{name}", text, ["upstream"], registry=self.registry)
+    def _labelled(self, name: str, text: str, label: str = "upstream") -> Gauge:
+        return Gauge(f"weldgate_{name}", text, [label], registry=self.registry)
 
     def text(self) -> bytes:
         """Return the exposition format."""

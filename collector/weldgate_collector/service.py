@@ -30,7 +30,8 @@ from .downlink import Downlink
 from .errors import OrderError, StoreError
 from .hub import Hub, Limits
 from .ingest import Lines, operator_row
-from .links.base import Link
+from .links.base import Link, LinkStatus
+from .links.configured import configured_links
 from .links.tcp import TcpLink
 from .metrics import Metrics, MetricsPort
 from .orders import Order, lock_order, refused_order, signed_order
@@ -50,7 +51,7 @@ _LOCK_WAIT_S = 30 * 86_400
 
 
 class Service:
-    """One collector. Attributes ``hub``, ``tcp``, ``metrics_port`` and ``writer`` exist after ``start``."""
+    """One collector. Attributes ``hub``, ``tcp``, ``tls``, ``metrics_port`` and ``writer`` exist after ``start``."""
 
     def __init__(self, config: Config, links: tuple[Link, ...] = (), open_connection: Connect = connect) -> None:
         """Take the configuration.
@@ -70,6 +71,7 @@ class Service:
         self.part_ended = False
         self.metrics = Metrics()
         self.tcp: TcpLink | None = None
+        self.tls: TcpLink | None = None
         self.metrics_port: MetricsPort | None = None
 
     @property
@@ -99,6 +101,10 @@ class Service:
         config, stack = self._config, self._stack
         self._loop = asyncio.get_running_loop()
         self._key = read_key(config.key_file) if config.upstream else b""
+        for link in configured_links(config):
+            self._links.append(link)
+            if isinstance(link, TcpLink):
+                setattr(self, link.name, link)
         self.chips = Chips(config.chips_file)
         self._open_store()
         self.writer.start()
@@ -140,11 +146,7 @@ class Service:
             lines = Lines(reader.highs())
             self.downlink = Downlink(self.writer, reader)
         self.downlink.report = self._report
-        limits = Limits(config.store.backlog_rows)
-        if config.tcp is not None:
-            limits = Limits(config.store.backlog_rows, config.tcp.max_unauthenticated, config.tcp.throttle_s)
-            self.tcp = TcpLink(config.tcp.host, config.tcp.port, config.tcp.max_connections)
-            self._links.append(self.tcp)
+        limits = Limits(config.store.backlog_rows, config.links.max_unauthenticated, config.links.throttle_s)
         self.hub = Hub(self.chips, self.writer, lines, self.downlink, self.metrics, limits, self._open_reader)
 
     def health(self) -> dict[str, object]:
@@ -155,17 +157,23 @@ class Service:
             "backlog_rows": self.writer.backlog,
             "committed": self.writer.committed,
             "chips_online": self.hub.online,
+            "links": {status.name: status._asdict() for status in self._link_statuses()},
             "upstreams": {upstream.name: upstream.status()._asdict() for upstream in self._upstreams},
         }
 
     def reload(self) -> None:
-        """Read the known chips again; a wrong file is told and changes nothing, chips no longer known are cut off."""
+        """Read chips and certificates again; a wrong file is told and changes nothing, unknown chips are cut off."""
+        if self.tls is not None and self.tls.certificates is not None:
+            self.tls.certificates.reload()
         try:
             if self.chips.reload():
                 _log.info("chips_reloaded", chips=len(self.chips))
                 self.hub.drop_unknown()
         except WeldgateError as error:
             _log.error("chips_not_reloaded", code=error.code, reason=error.message)
+
+    def _link_statuses(self) -> list[LinkStatus]:
+        return [link.status() for link in self._links]
 
     def _open_reader(self) -> Reader:
         return Reader(self.database, self._connect)
@@ -187,6 +195,11 @@ class Service:
         metrics.connections.set(self.hub.connections)
         metrics.online.set(self.hub.online)
         metrics.orders.set(len(self.downlink))
+        for link in self._link_statuses():
+            metrics.link_up.labels(link.name).set(link.up)
+            metrics.link_connections.labels(link.name).set(link.connections)
+            metrics.link_refused.labels(link.name).set(link.refused)
+            metrics.link_faults.labels(link.name).set(link.faults)
         for upstream in self._upstreams:
             status = upstream.status()
             metrics.upstream_connected.labels(upstream.name).set(status.connected)

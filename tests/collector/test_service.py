@@ -52,8 +52,9 @@ def test_check_says_what_is_there(tmp_path: Path) -> None:
 
     assert lines[0] == "collector t"
     assert "1 chips known" in lines[1]
-    assert lines[2] == "upstream u: mqtt at 127.0.0.1:1883"
-    assert lines[3].endswith("will be made")
+    assert lines[2] == "link tcp at 127.0.0.1:0"
+    assert lines[3] == "upstream u: mqtt at 127.0.0.1:1883"
+    assert lines[4].endswith("will be made")
     assert not (tmp_path / "data").exists()
 
 
@@ -310,6 +311,8 @@ def test_documentation_names_every_key_and_metric(tmp_path: Path) -> None:
     text = Path("docs/collector.md").read_text("utf-8")
     sections = {
         "collector": config_module.CollectorSection, "tcp": config_module.TcpSection,
+        "tls": config_module.TlsSection, "serial[]": config_module.SerialSection, "mqtt": config_module.MqttSection,
+        "links": config_module.LinksSection,
         "store": config_module.StoreSection,
         "upstream[]": config_module.UpstreamSection, "metrics": config_module.MetricsSection,
         "log": config_module.LogSection, "control": config_module.ControlSection,

@@ -99,6 +99,10 @@ def status(place: Path, as_json: bool) -> None:
     else:
         click.echo(f"store {found['store']}, {found['committed']} rows, {found['backlog_rows']} waiting")
         click.echo(f"{found['chips_online']} chips online")
+        for name, link in found["links"].items():
+            trouble = f": {link['trouble']}" if link["trouble"] else ""
+            state = "up" if link["up"] else "down"
+            click.echo(f"link {name} {state}, {link['connections']} connections, {link['refused']} refused{trouble}")
         for name, upstream in found["upstreams"].items():
             state = "connected" if upstream["connected"] else "not connected"
             trouble = f": {upstream['trouble']}" if upstream["trouble"] else ""

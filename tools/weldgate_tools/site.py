@@ -109,6 +109,8 @@ key_file = "collector.key"    # shared with the platform, mode 0600
 host = "0.0.0.0"              # where chips connect; 127.0.0.1 for this machine alone
 port = {port}
 max_connections = 15000
+
+[links]
 max_unauthenticated = 4000    # connections that have not proved who they are
 throttle_s = 30.0             # how long a source of wrong tags is kept out
 

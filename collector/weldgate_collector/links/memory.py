@@ -6,7 +6,7 @@ Bytes pass on the event loop's next turn, as they would through a socket, never 
 import asyncio
 from collections.abc import Callable
 
-from .base import SEND_MAX, Accept, Connection, Peer
+from .base import SEND_MAX, Accept, Connection, LinkStatus, Peer
 
 __all__ = ["MemoryEnd", "MemoryLink"]
 
@@ -28,6 +28,14 @@ class MemoryLink:
         for side in list(self._open):
             side.close()
         await asyncio.sleep(0)
+
+    def status(self) -> LinkStatus:
+        """Return the present state."""
+        return LinkStatus("memory", self._accept is not None, len(self._open))
+
+    def describe(self) -> str:
+        """Say what it is."""
+        return "memory"
 
     def connect(self, peer: Peer, source: str = "memory") -> Connection:
         """Connect as a chip would.

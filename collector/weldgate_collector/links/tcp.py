@@ -1,7 +1,9 @@
-"""The TCP link: a server whose connections hand over bytes as the sockets give them.
+"""The TCP link, plain or with TLS: a server whose connections hand over bytes as the sockets give them.
 
 Built on asyncio's protocols rather than its streams: no task and no queue a connection, so that 10,000 chips cost
-little, and ``pause_reading`` holds a chip back through TCP itself.
+little, and ``pause_reading`` holds a chip back through TCP itself. With TLS a connection is accepted before its
+handshake: so strangers who never finish one count as strangers, the oldest of them go first, and a throttled source
+costs no handshake at all.
 """
 
 import asyncio
@@ -10,32 +12,48 @@ from typing import Any, cast
 
 import structlog
 
-from .base import SEND_MAX, Accept, Peer
+from .base import SEND_MAX, Accept, LinkStatus, Peer
+from .tls import Certificates
 
 __all__ = ["TcpLink"]
 
 _log = structlog.get_logger("weldgate.links.tcp")
 
 _BACKLOG = 4_096  # a town that reconnects at once after a power cut
+_SHUTDOWN_S = 5.0  # how long TLS's goodbye may take with a peer that is gone
 
 
 class TcpLink:
     """A TCP server. Attribute ``port`` holds the real one after ``start``."""
 
-    def __init__(self, host: str, port: int, max_connections: int) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        max_connections: int,
+        certificates: Certificates | None = None,
+        handshake_s: float = 10.0,
+    ) -> None:
         """Remember where to listen.
 
         Args:
             host: address to bind.
             port: 0 takes a free one.
             max_connections: the next one is closed at once, and counted in ``refused``.
+            certificates: TLS with these, taken anew for each handshake; None = plain.
+            handshake_s: how long a handshake may take.
         """
+        self.name = "tcp" if certificates is None else "tls"
         self.host = host
         self.port = port
+        self.certificates = certificates
+        self.handshake_s = handshake_s
         self.refused = 0
+        self.handshakes_failed = 0
         self._max = max_connections
         self._open: set[_TcpConnection] = set()
         self._server: asyncio.Server | None = None
+        self.handshakes: set[asyncio.Task[None]] = set()
 
     async def start(self, accept: Accept) -> None:
         """Listen and call ``accept`` for each connection.
@@ -48,7 +66,18 @@ class TcpLink:
             lambda: _TcpConnection(self, accept), self.host, self.port, backlog=_BACKLOG, reuse_address=True
         )
         self.port = self._server.sockets[0].getsockname()[1]
-        _log.info("tcp_listening", host=self.host, port=self.port)
+        _log.info("tcp_listening", host=self.host, port=self.port, tls=self.certificates is not None)
+
+    def status(self) -> LinkStatus:
+        """Return the present state."""
+        return LinkStatus(self.name, self._server is not None, len(self._open), self.refused, self.handshakes_failed)
+
+    def describe(self) -> str:
+        """Say what it is and where."""
+        how = ""
+        if self.certificates is not None:
+            how = " with client certificates" if self.certificates.mutual else " without client certificates"
+        return f"{self.name} at {self.host}:{self.port}{how}"
 
     async def stop(self) -> None:
         """Close the listener and every connection."""
@@ -85,6 +114,10 @@ class _TcpConnection(asyncio.Protocol):
         self._accept = accept
         self._peer: Peer | None = None
         self._transport: asyncio.Transport | None = None
+        self._shaking = False  # the TLS handshake is under way: nothing is read, nothing is said
+        self._wrapped = False  # TLS has the socket: what is handed to us came through it
+        self._paused = False
+        self._early: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -99,10 +132,53 @@ class _TcpConnection(asyncio.Protocol):
             # A chip that lost its power says no goodbye; the silence limit finds it first, this is for the rest.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._transport.set_write_buffer_limits(SEND_MAX)
+        self._shaking = self._link.certificates is not None
         self._peer = self._accept(self)
+        if self._shaking and not self._transport.is_closing():
+            task = asyncio.get_running_loop().create_task(self._shake_hands())
+            self._link.handshakes.add(task)
+            task.add_done_callback(self._link.handshakes.discard)
+
+    async def _shake_hands(self) -> None:
+        """Put TLS between the socket and us; whoever can't is dropped and counted."""
+        certificates, transport = self._link.certificates, self._transport
+        if certificates is None or transport is None or transport.is_closing():
+            return
+        self._wrapped = True
+        try:
+            secured = await asyncio.get_running_loop().start_tls(
+                transport,
+                self,
+                certificates.context,
+                server_side=True,
+                ssl_handshake_timeout=self._link.handshake_s,
+                ssl_shutdown_timeout=_SHUTDOWN_S,
+            )
+        except (OSError, EOFError) as error:  # a time-out and every fault of TLS are OSErrors
+            self._link.handshakes_failed += 1
+            _log.debug("handshake_failed", source=self.source, reason=str(error) or type(error).__name__)
+            transport.abort()
+            self.connection_lost(None)
+            return
+        if secured is None or transport.is_closing():  # closed while it shook hands: asyncio ends that without an error
+            transport.abort()
+            self.connection_lost(None)
+            return
+        self._shaking = False
+        secured.set_write_buffer_limits(SEND_MAX)
+        self._transport = secured
+        if self._paused:
+            secured.pause_reading()
+        early, self._early = self._early, []
+        for data in early:
+            self.data_received(data)
 
     def data_received(self, data: bytes) -> None:
-        if self._peer is not None:
+        if self._shaking and not self._wrapped:
+            self.abort()  # in the clear, which a TLS link does not hear
+        elif self._shaking:
+            self._early.append(data)  # came with the handshake's last message, one turn before we learn of its end
+        elif self._peer is not None:
             self._peer.received(data)
 
     def connection_lost(self, _exc: Exception | None) -> None:
@@ -116,15 +192,17 @@ class _TcpConnection(asyncio.Protocol):
         self.abort()
 
     def send(self, data: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is not None and not self._shaking and not self._transport.is_closing():
             self._transport.write(data)
 
     def pause(self) -> None:
-        if self._transport is not None and not self._transport.is_closing():
+        self._paused = True
+        if self._transport is not None and not self._shaking and not self._transport.is_closing():
             self._transport.pause_reading()
 
     def resume(self) -> None:
-        if self._transport is not None and not self._transport.is_closing():
+        self._paused = False
+        if self._transport is not None and not self._shaking and not self._transport.is_closing():
             self._transport.resume_reading()
 
     def close(self) -> None:
