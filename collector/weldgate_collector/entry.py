@@ -14,8 +14,8 @@ from weldgate_protocol import reasons
 from .chips import Chips, read_key
 from .config import Config, load_config
 from .errors import StoreError
-from .links.configured import configured_links
-from .service import Service, read_password
+from .links.configured import configured_links, read_password
+from .service import Service
 from .store.reader import Reader
 
 __all__ = ["check", "configure_logging", "run"]

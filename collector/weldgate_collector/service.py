@@ -23,7 +23,7 @@ from weldgate_protocol import messages, reasons
 from weldgate_protocol.envelope import decode_order
 from weldgate_protocol.errors import WeldgateError
 
-from .chips import Chips, read_key, read_secret
+from .chips import Chips, read_key
 from .config import Config
 from .control import Asked, ControlSocket, read_token
 from .downlink import Downlink
@@ -31,7 +31,7 @@ from .errors import OrderError, StoreError
 from .hub import Hub, Limits
 from .ingest import Lines, operator_row
 from .links.base import Link, LinkStatus
-from .links.configured import configured_links
+from .links.configured import configured_links, read_password
 from .links.tcp import TcpLink
 from .metrics import Metrics, MetricsPort
 from .orders import Order, lock_order, refused_order, signed_order
@@ -41,7 +41,7 @@ from .store.writer import Writer
 from .upstream.base import Upstream
 from .upstream.mqtt import MqttUpstream
 
-__all__ = ["Service", "read_password"]
+__all__ = ["Service"]
 
 _log = structlog.get_logger("weldgate.service")
 
@@ -300,12 +300,3 @@ def _lock(path: Path) -> int:
         os.close(handle)
         raise StoreError(reasons.TOOL_STORE, f"{path.parent}: another collector runs here") from None
     return handle
-
-
-def read_password(config: Config, name: str) -> str:
-    """Return the password in a file, empty where none is named.
-
-    Raises:
-        CollectorError: the file is missing or readable by others.
-    """
-    return read_secret(config.path(name)).decode().strip() if name else ""

@@ -2,12 +2,17 @@
 
 import msgspec
 
+from weldgate_protocol.reasons import TOOL_NOT_FOUND
+
+from ..chips import read_secret
 from ..config import Config
+from ..errors import KeyFileError
 from .base import Link
+from .mqtt import MqttLink
 from .tcp import TcpLink
 from .tls import Certificates
 
-__all__ = ["certificates", "configured_links"]
+__all__ = ["certificates", "configured_links", "read_password"]
 
 
 def certificates(config: Config) -> Certificates | None:
@@ -39,4 +44,20 @@ def configured_links(config: Config) -> list[Link]:
 
         ports = [msgspec.structs.replace(section, port=str(config.path(section.port))) for section in config.serial]
         links += [SerialLink(section) for section in ports]
+    if config.mqtt is not None:
+        password = read_password(config, config.mqtt.password_file)
+        ca_file = str(config.path(config.mqtt.tls_ca_file)) if config.mqtt.tls_ca_file else ""
+        try:
+            links.append(MqttLink(config.mqtt, config.collector.name, password, ca_file))
+        except OSError as error:
+            raise KeyFileError(TOOL_NOT_FOUND, f"{ca_file}: can't be used: {error}") from error
     return links
+
+
+def read_password(config: Config, name: str) -> str:
+    """Return the password in a file, empty where none is named.
+
+    Raises:
+        CollectorError: the file is missing or readable by others.
+    """
+    return read_secret(config.path(name)).decode().strip() if name else ""

@@ -32,7 +32,14 @@ _CHIPS_MAX = 10_000  # whose hellos and goodbyes are remembered; the one seen lo
 
 
 class SharedMedium:
-    """The connections on one medium. Attributes ``refused`` and ``overfull`` count what was dropped."""
+    """The connections on one medium.
+
+    Attributes:
+        refused: hellos and frames without a connection that were dropped.
+        overfull: connections closed since too much waited for them.
+        held_bytes: what waits for paused connections now.
+        relieved: called when some of that was handed over or dropped.
+    """
 
     def __init__(
         self,
@@ -52,6 +59,8 @@ class SharedMedium:
         self.name = name
         self.refused = 0
         self.overfull = 0
+        self.held_bytes = 0
+        self.relieved: Callable[[], None] = lambda: None
         self._max = max_connections
         self._send = send
         self._clock_s = clock_s
@@ -163,7 +172,7 @@ class SharedConnection:
             self.close()
         else:
             self._held.append(data)
-            self._held_bytes += len(data)
+            self._hold(len(data))
 
     def send(self, data: bytes) -> None:
         """Send bytes."""
@@ -192,15 +201,21 @@ class SharedConnection:
             return
         self._over = True
         self._held.clear()
-        self._held_bytes = 0
+        self._hold(-self._held_bytes)
         self._medium.leave(self)
         asyncio.get_running_loop().call_soon(self._tell)
 
     def _release(self) -> None:
         while self._held and not self.held_back and not self._over and self.peer is not None:
             data = self._held.pop(0)
-            self._held_bytes -= len(data)
+            self._hold(-len(data))
             self.peer.received(data)
+
+    def _hold(self, more: int) -> None:
+        self._held_bytes += more
+        self._medium.held_bytes += more
+        if more < 0:
+            self._medium.relieved()
 
     def _tell(self) -> None:
         peer, self.peer = self.peer, None
