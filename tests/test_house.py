@@ -47,6 +47,8 @@ ELSEWHERE = {
     "weldgate_issuer/files": "test_site.py: files are a site's",
     "weldgate_issuer/index": "test_site.py",
     "weldgate_issuer/envelope": "test_tokens.py and test_orders.py sign with it",
+    "weldgate_collector/replay_ways": "test_replay.py goes every way",
+    "weldgate_simulator/mqtt_modules": "tests/collector/test_links_mqtt.py",
     "weldgate_simulator/serial_line": "tests/collector/test_links_serial.py hangs it on a collector",
     "weldgate_simulator/chip_scenario": "tests/system/test_chip_heap.py plays it",
     "weldgate_simulator/chip_snippets": "test_bench.py",

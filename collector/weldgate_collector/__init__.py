@@ -3,12 +3,23 @@
 This module is its public door; everything else in the package is private to it.
 """
 
-from .chips import Chip, Chips, add_chips, list_chips, read_chips, read_key, remove_chips, write_secret
+from .chips import Chip, Chips, add_chips, list_chips, read_chips, read_key, read_secret, remove_chips, write_secret
 from .config import Config, load_config, parse_config
 from .control import read_token, request
 from .entry import check, run
-from .errors import ChipsError, CollectorConfigError, CollectorError, KeyFileError, OrderError, StoreError
+from .errors import (
+    ChipsError,
+    CollectorConfigError,
+    CollectorError,
+    KeyFileError,
+    OrderError,
+    RecordingError,
+    StoreError,
+)
 from .links.memory import MemoryLink
+from .recording import Entry, Recording
+from .replay import ReplayResult, replay
+from .replay_ways import Target
 from .service import Service
 from .store import Reader, Record, connect
 
@@ -19,13 +30,18 @@ __all__ = [
     "CollectorConfigError",
     "CollectorError",
     "Config",
+    "Entry",
     "KeyFileError",
     "MemoryLink",
     "OrderError",
     "Reader",
     "Record",
+    "Recording",
+    "RecordingError",
+    "ReplayResult",
     "Service",
     "StoreError",
+    "Target",
     "add_chips",
     "check",
     "connect",
@@ -34,8 +50,10 @@ __all__ = [
     "parse_config",
     "read_chips",
     "read_key",
+    "read_secret",
     "read_token",
     "remove_chips",
+    "replay",
     "request",
     "run",
     "write_secret",

@@ -48,8 +48,12 @@ def check(config_path: str | Path) -> list[str]:
     return lines
 
 
-def run(config_path: str | Path) -> None:
-    """Run a collector until SIGTERM or SIGINT, then stop it gracefully. SIGHUP reads the known chips again.
+def run(config_path: str | Path, record: Path | None = None) -> None:
+    """Run a collector until SIGTERM or SIGINT, then stop it gracefully. SIGHUP reads chips and certificates again.
+
+    Args:
+        config_path: the configuration.
+        record: a file for a recording of what the links carry.
 
     Raises:
         CollectorError: it can't be started, or a part of it ended.
@@ -57,11 +61,11 @@ def run(config_path: str | Path) -> None:
     """
     config = load_config(config_path)
     configure_logging(config)
-    asyncio.run(_run(config))
+    asyncio.run(_run(config, record))
 
 
-async def _run(config: Config) -> None:
-    service = Service(config)
+async def _run(config: Config, record: Path | None) -> None:
+    service = Service(config, record=record)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, service.ended.set)

@@ -35,6 +35,7 @@ from .links.configured import configured_links, read_password
 from .links.tcp import TcpLink
 from .metrics import Metrics, MetricsPort
 from .orders import Order, lock_order, refused_order, signed_order
+from .recording import Recorder
 from .store.reader import Reader
 from .store.schema import Connect, connect
 from .store.writer import Writer
@@ -53,17 +54,26 @@ _LOCK_WAIT_S = 30 * 86_400
 class Service:
     """One collector. Attributes ``hub``, ``tcp``, ``tls``, ``metrics_port`` and ``writer`` exist after ``start``."""
 
-    def __init__(self, config: Config, links: tuple[Link, ...] = (), open_connection: Connect = connect) -> None:
+    def __init__(
+        self,
+        config: Config,
+        links: tuple[Link, ...] = (),
+        open_connection: Connect = connect,
+        record: Path | None = None,
+    ) -> None:
         """Take the configuration.
 
         Args:
             config: checked.
             links: more ways in, beside those that the configuration names.
             open_connection: the store's ``connect`` seam.
+            record: a file for a recording of what the links carry.
         """
         self._config = config
         self._links = list(links)
         self._connect = open_connection
+        self._record = record
+        self._recorder: Recorder | None = None
         self._stack = AsyncExitStack()
         self._upstreams: list[Upstream] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -127,8 +137,12 @@ class Service:
         control = ControlSocket(config.control_socket, self._control_request)
         await control.start()
         stack.push_async_callback(control.stop)
+        if self._record is not None:
+            self._recorder = Recorder(self._record, config.collector.name, config.links.record_max_mb << 20)
+            stack.callback(self._recorder.close)
         for link in self._links:
-            await link.start(self.hub.accept)
+            accept = self.hub.accept if self._recorder is None else self._recorder.watch(link.name, self.hub.accept)
+            await link.start(accept)
             stack.push_async_callback(link.stop)
         self._spawn(self._tick())
         _log.info("collector_started", name=config.collector.name, chips=len(self.chips), rows=self.writer.committed)
@@ -212,6 +226,8 @@ class Service:
             await asyncio.sleep(_TICK_S)
             self.hub.sweep()
             self.downlink.sweep()
+            if self._recorder is not None:
+                self._recorder.flush()
             self.reload()
             if not (self.writer.alive and all(upstream.alive for upstream in self._upstreams)):
                 _log.critical("collector_part_ended")

@@ -6,7 +6,6 @@ loop: another program than the collector's own MQTT, so that each tests the othe
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -91,21 +90,21 @@ class MqttModules:
     def _message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         module = self._modules.get(message.topic.split("/")[-2])
         if module is not None:
-            module.came(message.payload)
+            module.came(bytes(message.payload))
 
-    def _opened(self, client: paho.Client, _data: Any, sock: socket.socket) -> None:
+    def _opened(self, client: paho.Client, _data: Any, sock: Any) -> None:
         asyncio.get_running_loop().add_reader(sock, client.loop_read)
 
     @staticmethod
-    def _closed(_client: paho.Client, _data: Any, sock: socket.socket) -> None:
+    def _closed(_client: paho.Client, _data: Any, sock: Any) -> None:
         asyncio.get_running_loop().remove_reader(sock)
 
     @staticmethod
-    def _want_write(client: paho.Client, _data: Any, sock: socket.socket) -> None:
+    def _want_write(client: paho.Client, _data: Any, sock: Any) -> None:
         asyncio.get_running_loop().add_writer(sock, client.loop_write)
 
     @staticmethod
-    def _written(_client: paho.Client, _data: Any, sock: socket.socket) -> None:
+    def _written(_client: paho.Client, _data: Any, sock: Any) -> None:
         asyncio.get_running_loop().remove_writer(sock)
 
 

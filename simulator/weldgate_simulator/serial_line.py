@@ -59,6 +59,7 @@ class SerialLine:
         self._stream = FrameStream()
         self._master = self._slave = -1
         self._turn: _Chip | None = None
+        self._other: SerialLine | None = None
 
     async def __aenter__(self) -> "SerialLine":
         self.plug()
@@ -99,6 +100,10 @@ class SerialLine:
         """Let every chip send until all is acknowledged."""
         await asyncio.gather(*(chip.sender.run_by(chip.dial) for chip in self._chips))
 
+    def join(self, other: "SerialLine") -> None:
+        """Join two lines, so that each end hears the other, as a null-modem cable does."""
+        self._other, other._other = other, self
+
     def say(self, data: bytes) -> None:
         """Put bytes on the line towards the collector: noise, a boot message."""
         if self._master >= 0:
@@ -117,6 +122,8 @@ class SerialLine:
     def _readable(self) -> None:
         with contextlib.suppress(OSError):
             data = os.read(self._master, _READ_BYTES)
+            if self._other is not None:
+                self._other.speak(data)
             if self._turn is not None:
                 self.intrusions += 1
             self._stream.feed(self._spoil(data))

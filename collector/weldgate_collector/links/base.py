@@ -72,6 +72,10 @@ class LinkStatus(NamedTuple):
 class Link(Protocol):
     """A way in."""
 
+    @property
+    def name(self) -> str:
+        """Name in logs, metrics and recordings."""
+
     async def start(self, accept: Accept) -> None:
         """Begin to take connections, calling ``accept`` for each.
 

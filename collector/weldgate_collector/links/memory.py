@@ -14,6 +14,8 @@ __all__ = ["MemoryEnd", "MemoryLink"]
 class MemoryLink:
     """The link; ``connect`` is the chips' side of it."""
 
+    name = "memory"
+
     def __init__(self) -> None:
         self._accept: Accept | None = None
         self._open: set[_Side] = set()
@@ -31,7 +33,7 @@ class MemoryLink:
 
     def status(self) -> LinkStatus:
         """Return the present state."""
-        return LinkStatus("memory", self._accept is not None, len(self._open))
+        return LinkStatus(self.name, self._accept is not None, len(self._open))
 
     def describe(self) -> str:
         """Say what it is."""
