@@ -24,6 +24,7 @@ CONDUCT = {
     "M-ORD-16": "what a session does once a list is in force",
     "M-PACK-06": "a collector's cursor",
     "M-PACK-09": "repeats between two processes",
+    "M-PACK-11": "what a collector does when it hears nothing",
     "M-REASON-01": "the register over the years",
     "M-REASON-02": "texts for people",
 }

@@ -45,6 +45,8 @@ __all__ = ["Service", "read_password"]
 _log = structlog.get_logger("weldgate.service")
 
 _TICK_S = 1.0
+_TICK_LATE_S = 10.0
+_SILENT_TOLD = 100  # so many silent chips are named, at most
 _TOKEN_WAIT_S = 120  # a token waits for its chip no longer than a welder would stand there
 _LOCK_WAIT_S = 30 * 86_400
 
@@ -121,6 +123,7 @@ class Service:
         control = ControlSocket(config.control_socket, self._control_request)
         await control.start()
         stack.push_async_callback(control.stop)
+        self._spawn(self.hub.recall())
         for link in self._links:
             await link.start(self.hub.accept)
             stack.push_async_callback(link.stop)
@@ -155,6 +158,7 @@ class Service:
             "backlog_rows": self.writer.backlog,
             "committed": self.writer.committed,
             "chips_online": self.hub.online,
+            "chips_silent": [str(int.from_bytes(device, "big")) for device in self.hub.silence.silent[:_SILENT_TOLD]],
             "upstreams": {upstream.name: upstream.status()._asdict() for upstream in self._upstreams},
         }
 
@@ -186,6 +190,7 @@ class Service:
         metrics.trouble.set(bool(self.writer.trouble))
         metrics.connections.set(self.hub.connections)
         metrics.online.set(self.hub.online)
+        metrics.silent.set(len(self.hub.silence.silent))
         metrics.orders.set(len(self.downlink))
         for upstream in self._upstreams:
             status = upstream.status()
@@ -196,7 +201,10 @@ class Service:
 
     async def _tick(self) -> None:
         while True:
+            before_s = self._loop.time()
             await asyncio.sleep(_TICK_S)
+            if self._loop.time() - before_s > _TICK_LATE_S:
+                self.hub.silence.deaf()  # this program stood still: it is no chip's silence
             self.hub.sweep()
             self.downlink.sweep()
             self.reload()
