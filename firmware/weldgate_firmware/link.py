@@ -275,19 +275,16 @@ class Link:
         self._wake.set()
 
     def _welcomed(self, ahead: bool) -> None:
-        """Begin where the collector ends; a flash that went back in time says hello again under its new epoch."""
+        """Begin where the collector ends, or with what is owed to one that is ahead."""
         conversation = self._conversation
         driver = self._driver
         self.connections += 1
         self.error = 0
         if conversation.time_fresh:
             driver.time_offered(conversation.time_s, conversation.time_ms, conversation.quality)
-        if not driver.welcomed(conversation.high_water, ahead):
-            self._over = True
-            return
-        self._cursor = conversation.high_water + 1
+        self._cursor = driver.welcomed(conversation.high_water, ahead)
         held = driver.spool.next_held(self._cursor)
-        if 0 < held < conversation.first:
+        if conversation.high_water < held < conversation.first:
             # The collector went back between two connections: at the heartbeat it would declare lost what is here.
             self._resume_at = held
             self._over = True

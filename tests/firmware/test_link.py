@@ -11,13 +11,10 @@ from board_double import DEVICE, K_DOWN, K_UP, Board, new_identity, ticks_ms
 
 from weldgate_firmware import app as apps
 from weldgate_firmware import gate
-from weldgate_firmware.clock import ticks_add
-from weldgate_firmware.link import BACKOFF_LAST_MS, CONNECT_S, WINDOW_FRAMES, Link, backoff_ms
+from weldgate_firmware.link import BACKOFF_LAST_MS, WINDOW_FRAMES, backoff_ms
 from weldgate_protocol import conversation as c
 from weldgate_protocol import conversation_collector as collector
 from weldgate_protocol import messages, reasons
-from weldgate_protocol._compat import HmacKey
-from weldgate_protocol.conversation_chip import ChipConversation
 from weldgate_protocol.frame import parse
 from weldgate_protocol.keys import ChipKeys
 from weldgate_protocol.stream import FrameStream
@@ -43,7 +40,9 @@ class Server:
         self.high = 0
         self.verdict = (c.STATUS_ACCEPTED, 0, 0)
         self.stored = []
+        self.repeated = []
         self.declared = []
+        self.ahead = []
         self.volatile = []
         self.hellos = []
         self.connections = 0
@@ -124,7 +123,10 @@ class Server:
             if self.acknowledging:
                 writer.write(self.end.acknowledge(parse(event[2]).epoch, event[1]))
         elif kind == collector.REPEAT:
+            self.repeated.append(event[2])
             writer.write(self.end.acknowledge(parse(event[2]).epoch, self.high))
+        elif kind == collector.AHEAD:
+            self.ahead.append(event[3])
         elif kind == collector.DECLARE:
             self.declared.append((event[2], event[3]))
             self.high = event[3]
@@ -216,21 +218,64 @@ class TestLink(unittest.TestCase):
 
         self.play(scene)
 
-    def test_high_water_ahead_opens_a_new_epoch(self):
-        """A collector that has more than this chip wrote: numbers are never used twice."""
+    def test_high_water_ahead_loses_nothing(self):
+        """M-CONV-19: a collector that has more than this chip gave gets all it lacks, then a gap and an alarm."""
 
         async def scene():
             await self.online()
             await self.all_acked()
-            epoch = self.spool.epoch
-            self.server.high = self.spool.highest + 5
+            self.server.acknowledging = False
+            acked = self.spool.acked
+            for number in range(3):
+                self.app.driver.core.alarm(reasons.ALARM_EXCEPTION, b"alarm-%02d" % number, 1, False)
+            await until(lambda: self.spool.highest == acked + 3, "records")
+            held = [self.spool_raw(seq) for seq in range(acked + 1, acked + 4)]
+            epoch, high = self.spool.epoch, acked + 3 + 5
+            self.server.high = high
+            self.server.stored = []
+            self.server.repeated = []
+            self.server.acknowledging = True
             await self.server.drop()
-            await until(lambda: self.spool.epoch != epoch, "a new epoch")
-            self.server.high = 0
-            await self.online()
-            await until(lambda: self.spool.highest and self.spool.acked == self.spool.highest, "acks in it")
+            await until(lambda: self.spool.highest > high and self.spool.acked == self.spool.highest, "acks above it")
+            self.assertEqual(self.server.repeated, held)
+            self.assertEqual((self.spool.epoch, self.server.declared, self.server.ahead), (epoch, [], [high]))
+            first, second = [parse(raw) for raw in self.server.stored[:2]]
+            gap = messages.decode(first.type, first.payload)
+            self.assertEqual((first.seq, gap), (high + 1, {"first": acked + 4, "last": high, "cause": 6}))
+            alarm = messages.decode(second.type, second.payload)["alarm"]
+            self.assertEqual((second.seq, alarm), (high + 2, reasons.ALARM_IDENTITY_CLONED))
 
         self.play(scene)
+
+    def test_what_is_owed_to_a_collector_that_was_ahead_is_sent_until_an_ack_covers_it(self):
+        """M-CONV-19: a connection lost before the ack, and the next begins with the same frames."""
+
+        async def scene():
+            await self.online()
+            await self.all_acked()
+            self.server.acknowledging = False
+            acked = self.spool.acked
+            self.app.driver.core.alarm(reasons.ALARM_EXCEPTION, b"alarm-01", 1, False)
+            await until(lambda: self.spool.highest == acked + 1, "a record")
+            held = self.spool_raw(acked + 1)
+            for _ in range(3):
+                if not self.server.repeated:
+                    self.server.high = self.spool.highest + 2
+                self.server.repeated = []
+                await self.server.drop()
+                await until(lambda: self.server.repeated, "the record again")
+                self.assertEqual(self.server.repeated[0], held)
+                self.assertEqual(self.spool.acked, acked)
+            self.server.acknowledging = True
+            self.app.driver.core.alarm(reasons.ALARM_EXCEPTION, b"alarm-02", 1, False)
+            await self.all_acked()
+
+        self.play(scene)
+
+    def spool_raw(self, seq):
+        """Read a frame from the ring."""
+        buffer = bytearray(1058)
+        return bytes(buffer[: self.spool.read(seq, buffer)])
 
     def test_lock_from_the_wire_holds(self):
         """A lock reaches the gate, and a reconnect does not forget it."""
@@ -361,114 +406,6 @@ class TestLink(unittest.TestCase):
             await until(lambda: self.server.connections > 1 and self.app.link.online, "back")
 
         self.play(scene)
-
-
-class Opening:
-    """A connection that opens as a test wants it to, and on which nothing ever comes."""
-
-    def __init__(self, opened):
-        self.asked = 0
-        self.closed = 0
-        self._opened = opened
-
-    async def connect(self, host, port):
-        """Stand for `asyncio.open_connection`."""
-        self.asked += 1
-        await self._opened()
-        return self, self
-
-    async def read(self, size):
-        await asyncio.sleep(3600)
-
-    def write(self, data):
-        pass
-
-    async def drain(self):
-        await asyncio.sleep(0)
-
-    def close(self):
-        pass
-
-    async def wait_closed(self):
-        self.closed += 1
-
-
-async def never():
-    """Be a collector that does not answer."""
-    await asyncio.sleep(3600)
-
-
-class TestOpening(unittest.TestCase):
-    def chip(self, opening):
-        """Make an app whose link gets its connections from the opening."""
-        self.board = self.app = None  # the one before makes room
-        self.board = Board(new_identity("127.0.0.1", 7460))
-        storage = self.board.storage()
-        self.app = apps.App(self.board, apps.load_identity(storage), storage)
-        self.app.boot()
-        chip = ChipConversation(DEVICE, HmacKey(K_UP), K_DOWN, 0)
-        self.app.link = Link(chip, self.app.driver, self.board.random, "127.0.0.1", 7460, opening.connect)
-        return self.app
-
-    def cancelled(self, steps):
-        """Run an app that is cancelled so many steps before its connection opens; return how often it tried."""
-
-        async def whole():
-            async def opened():
-                running.cancel()
-                for _ in range(steps):
-                    await asyncio.sleep(0)
-
-            opening = Opening(opened)
-            running = asyncio.create_task(self.chip(opening).run())
-            await until(running.done, "the end")
-            return opening.asked
-
-        return asyncio.run(whole())
-
-    def test_app_ends_whenever_in_a_connect_it_is_cancelled(self):
-        """The connection opens just before, with or just after the cancellation: the app ends each time."""
-        for steps in range(6):
-            with self.subTest(steps):
-                self.assertEqual(self.cancelled(steps), 1)
-                self.assertEqual(self.app.driver.core.failures, 0)
-
-    def test_link_told_to_stop_as_it_is_dropped_ends(self):
-        """A connection dropped for its silence does not pass the app's end for that drop."""
-
-        async def whole():
-            opening = Opening(never)
-            link = self.chip(opening).link
-            running = asyncio.create_task(link.run())
-            await until(lambda: opening.asked, "a try")
-            link.tick(ticks_add(self.app.driver.clock.ticks_ms(), 1000 * CONNECT_S + 1000))
-            link.stop()
-            running.cancel()
-            await until(running.done, "the end")
-
-        asyncio.run(whole())
-
-    def test_s3_collector_that_does_not_answer_costs_a_try_and_opens_nothing(self):
-        """A connect that takes too long is given up by the gate's tick; it is no failure of the chip."""
-
-        async def whole():
-            opening = Opening(never)
-            app = self.chip(opening)
-            running = asyncio.create_task(app.run())
-            await until(lambda: opening.asked, "a try")
-            start = app.driver.clock.ticks_ms()
-            app.link.tick(ticks_add(start, 1000 * CONNECT_S - 1000))
-            await until(lambda: self.board.fed > 3, "some ticks")
-            self.assertEqual(app.link.failures, 0)
-            app.link.tick(ticks_add(start, 1000 * CONNECT_S + 1000))
-            await until(lambda: app.link.failures, "a failed try")
-            self.assertEqual(app.link.error, reasons.WIRE_HELLO_TIMEOUT)
-            self.assertEqual(app.driver.core.failures, 0)
-            await until(lambda: opening.asked > 1, "the next try")
-            running.cancel()
-            await until(running.done, "the end")
-
-        asyncio.run(whole())
 
 
 class TestBackoff(unittest.TestCase):

@@ -126,9 +126,9 @@ def gap(seq: int, first: int, last: int | None, **other: bytes) -> bytes:
     return durable(seq, 0x48, value, **other)
 
 
-def ack(through: int, seq: int, key: bytes | None = CONN, epoch: bytes = EPOCH) -> bytes:
+def ack(through: int, seq: int, key: bytes | None = CONN, epoch: bytes = EPOCH, repeats: int = 0) -> bytes:
     """Return an ack."""
-    return down(0x81, seq, {1: epoch, 2: through}, key)
+    return down(0x81, seq, {1: epoch, 2: through, **({3: repeats} if repeats else {})}, key)
 
 
 def write_or_check(files: dict[str, Callable[[], Any]]) -> int:

@@ -72,6 +72,8 @@ MUSTS: dict[str, dict[str, tuple[str, ...]]] = {
         "M-CONV-13": ("unknown *", "malformed payload*"),
         "M-CONV-15": ("lock *",),
         "M-CONV-17": ("hello twice", "durable before the hello", "own ack reflected"),
+        "M-CONV-19": ("high-water ahead of the chip", "ack that * repeat*"),
+        "M-CONV-20": ("high-water ahead of the chip", "repeats are counted", "ack that * repeat*"),
         "M-SEQ-02": ("heartbeat again in the connection", "hello with a sequence number *"),
         "M-SEQ-03": ("hole bridged",),
         "M-SEQ-04": ("repeat",),
