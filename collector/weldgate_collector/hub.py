@@ -27,7 +27,7 @@ from .ingest import Lines, conflicts, silence_row
 from .links.base import Connection
 from .metrics import Metrics
 from .peer import ChipPeer
-from .silence import SESSION_TYPES, Silence, newest_states
+from .silence import SESSION_TYPES, Silence, State, stored_states
 from .store import OWN, Reader, Record, Row, Writer
 
 if TYPE_CHECKING:
@@ -88,7 +88,6 @@ class Hub:
         self._open_reader = open_reader
         self._reader: Reader | None = None
         self._lookups = ThreadPoolExecutor(1, "store-lookup")
-        self._stopped = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._marks: deque[tuple[int, ChipPeer, int, int]] = deque()
         self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
@@ -237,7 +236,7 @@ class Hub:
     async def recall(self) -> None:
         """Learn from the store whose session was live when the collector stopped; beside everything else."""
         try:
-            states = await asyncio.to_thread(self._newest_states)
+            states = await asyncio.to_thread(self._stored_states)
             self.silence.recall(states)
             self._forget_unknown()
         except (StoreError, sqlite3.Error) as error:
@@ -283,7 +282,6 @@ class Hub:
 
     async def stop(self) -> None:
         """End what is under way; the links are stopped already, the writer not yet."""
-        self._stopped = True
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -313,9 +311,9 @@ class Hub:
         device, epoch = int.from_bytes(raw[2:10], "big"), int.from_bytes(raw[10:14], "big")
         return self._reader.find(device, epoch, min(seqs), max(seqs))
 
-    def _newest_states(self) -> list[Record]:
+    def _stored_states(self) -> list[State]:
         with self._open_reader() as reader:
-            return newest_states(reader, lambda: self._stopped)
+            return stored_states(reader)
 
     def _forget_unknown(self) -> None:
         for device in self.silence.silent:

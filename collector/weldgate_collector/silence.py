@@ -4,10 +4,10 @@ A session is live by the chip's latest heartbeat, or by a session record that is
 heartbeat's ``highest``, so that an old start out of a backlog says nothing. Both are rows of the store, and so is the
 alarm: a presence record, which the next presence record ends. What a restart has to know is read from them, so that no
 alarm is lost or raised twice. Time is monotonic; from when nobody listened (the start, back-pressure, a program that
-stood still) every chip has the whole allowance again. Pure but for ``newest_states``, which only reads.
+stood still) every chip has the whole allowance again. Pure but for ``stored_states``, which only reads.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import structlog
 
@@ -20,7 +20,7 @@ from weldgate_protocol.reasons import ALARM_SILENT
 from .store.reader import Reader, Record
 from .store.schema import OWN, PRESENCE
 
-__all__ = ["SESSION_TYPES", "SILENT_S", "Silence", "newest_states"]
+__all__ = ["SESSION_TYPES", "SILENT_S", "Silence", "State", "stored_states"]
 
 _log = structlog.get_logger("weldgate.silence")
 
@@ -130,49 +130,32 @@ class Silence:
             self._alarmed.add(device)
         return silent
 
-    def recall(self, states: list[Record]) -> None:
-        """Take what ``newest_states`` found; of a chip that was heard since the start that is newer.
-
-        Args:
-            states: the newest rows of each chip, in order of arrival.
-        """
+    def recall(self, states: "list[State]") -> None:
+        """Take what ``stored_states`` found; of a chip that was heard since the start that is newer."""
         heard, self._heard = self._heard or set(), None
-        by_chip: dict[bytes, list[Record]] = {}
-        for record in states:
-            by_chip.setdefault(record.device.to_bytes(8, "big"), []).append(record)
-        for device, records in by_chip.items():
+        for device, live, alarmed, frame in states:
             if device in heard:
                 continue
-            live, alarmed, frame = _derive(records)
             if alarmed:
                 self._alarmed.add(device)
             elif live:
                 self._live[device] = _Live(self._listening_s, frame)
 
 
-def newest_states(reader: Reader, stopped: Callable[[], bool]) -> list[Record]:
-    """Return each chip's newest presence record and newest session record, in order of arrival.
+State = tuple[bytes, bool, bool, Frame | None]
+"""A chip; whether its session is live; whether its silence was an alarm already; its latest heartbeat."""
 
-    Args:
-        reader: of the store, for the calling thread.
-        stopped: asked now and then; once true, what was found so far is returned.
-    """
+
+def stored_states(reader: Reader) -> list[State]:
+    """Return what the store says of each chip, by its newest presence record and its newest session record."""
     last = reader.last_index()
     newest = next(reader.rows(last, last), None)
     if newest is None:
         return []
-    found: dict[tuple[int, int], Record] = {}
-    for record in _states(reader, newest[1] - _RECALL_MS):
-        found[record.device, record.kind] = record
-        if stopped():
-            break
-    return sorted(found.values())
-
-
-def _states(reader: Reader, since_ms: int) -> Iterator[Record]:
-    for record in reader.records(since_ms=since_ms, types=(PRESENCE, *sorted(SESSION_TYPES))):
-        if (record.kind == OWN) == (record.type == PRESENCE):
-            yield record
+    by_chip: dict[int, list[Record]] = {}
+    for record in reader.newest((PRESENCE, *sorted(SESSION_TYPES)), newest[1] - _RECALL_MS):
+        by_chip.setdefault(record.device, []).append(record)
+    return [(device.to_bytes(8, "big"), *_derive(records)) for device, records in by_chip.items()]
 
 
 def _derive(records: list[Record]) -> tuple[bool, bool, Frame | None]:

@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -303,6 +304,39 @@ def test_start_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
         await service.stop()
 
     asyncio.run(scene())
+
+
+def test_silent_chip_is_told_everywhere(tmp_path: Path, talker: Any, eventually: Any) -> None:
+    """S5: a running collector notices silence by itself; store, metrics and status agree, and on the return."""
+    config = load_config(site(tmp_path))
+    add_chips(config.chips_file, [_known()])
+    late_s = [0.0]
+
+    async def scene() -> None:
+        link = MemoryLink()
+        service = Service(config, (link,))
+        await service.start()
+        service.hub.silence._clock_s = lambda: time.monotonic() + late_s[0]
+        try:
+            chip = talker(1)
+            await chip.connect(link)
+            chip.heartbeat(gate=5, token=b"token-01")
+            await chip.until(lambda: len(chip.events) > 1)
+            assert service.health()["chips_silent"] == []
+            late_s[0] = 100.0
+            await eventually(lambda: service.health()["chips_silent"] == ["1"])
+            assert b"weldgate_chips_silent 1.0" in service._refreshed().text()
+            chip.heartbeat(gate=5, token=b"token-01")
+            await eventually(lambda: service.health()["chips_silent"] == [])
+        finally:
+            await service.stop()
+
+    asyncio.run(scene())
+    with Reader(config.data_dir / "store.sqlite3") as reader:
+        told = [decode_record(record.raw) for record in reader.records(kind=2)]
+    assert [(record.online, record.reason) for record in told[:3]] == [
+        (True, 0), (False, reasons.ALARM_SILENT), (True, 0),
+    ]  # fmt: skip
 
 
 def test_documentation_names_every_key_and_metric(tmp_path: Path) -> None:
