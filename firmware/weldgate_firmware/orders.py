@@ -115,7 +115,8 @@ class Orders:
             self._end_revoked(type_, order)
             if self._waiting is None:
                 self._waiting = (type_, order, data)
-            else:
+            elif self._waiting[1].id != order.id:
+                # Else it is the same one again: it is answered when its time comes.
                 self._answer(order.id, type_, reasons.ORDER_IN_SESSION)
             return
         self._carry_out(type_, order, data)

@@ -149,6 +149,17 @@ class TestOrders(unittest.TestCase):
         self.assertEqual(self.world.driver.config.heartbeat_s, 10)
         self.assertEqual(self.result()[1], 0)
 
+    def test_an_order_that_waits_is_answered_once(self):
+        """The same order again while it waits makes no record; its one answer comes when the relay is open."""
+        self.world.live()
+        for _ in range(3):
+            self.world.order("c1", messages.CONFIG, version=5, settings={1: 10})
+        self.assertEqual(self.world.all(messages.ORDER_RESULT), [])
+        self.world.driver.stop()
+        self.world.run(1000)
+
+        self.assertEqual([fields["result"] for fields in self.world.all(messages.ORDER_RESULT)], [0])
+
     def test_release_works_in_a_session(self):
         """A release needs no open relay: it takes a soft lock away while the session ends."""
         self.world.live()
