@@ -98,7 +98,7 @@ class SpoolHeld:
         """
         held = self._reader.next_held(seq)
         if held != seq and self.acked < seq <= min(self.ahead, self.highest):
-            self._note_lost(seq, self._declared_from(held) - 1, CAUSE_UNREADABLE)
+            self._note_lost(seq, self._declared_from(held) - 1, self._cause_of(seq))
         return held
 
     def _declared_from(self, held: int) -> int:
@@ -174,10 +174,8 @@ class SpoolHeld:
         self._recount()
         held = self._reader.next_held(self.acked + 1)
         if self.hole_after(self.acked):
-            oldest = self._ring.oldest()
-            rotten = oldest >= 0 and self._ring.first[oldest] <= self.acked + 1
             last = (held or self.highest + 1) - 1
-            self._note_lost(self.acked + 1, last, CAUSE_UNREADABLE if rotten else CAUSE_OVERWRITTEN)
+            self._note_lost(self.acked + 1, last, self._cause_of(self.acked + 1))
         return held
 
     def go_above(self, high_water: int) -> None:
@@ -196,6 +194,11 @@ class SpoolHeld:
         """Gap cause of what is `skipped`."""
         ahead = self.skipped is not None and self.skipped[0] <= self.ahead
         return CAUSE_AHEAD if ahead else CAUSE_UNCLEAN
+
+    def _cause_of(self, seq: int) -> int:
+        """Gap cause of a number that is held no more: was its sector overwritten, or is it there?"""
+        oldest = self._ring.oldest()
+        return CAUSE_UNREADABLE if oldest >= 0 and self._ring.first[oldest] <= seq else CAUSE_OVERWRITTEN
 
     def take_lost(self) -> "tuple[int, int] | None":
         """Give the numbers (first, last) lost since the last call, to be declared by a gap; cause in `lost_cause`."""
