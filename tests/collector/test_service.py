@@ -355,3 +355,17 @@ def test_documentation_names_every_key_and_metric(tmp_path: Path) -> None:
     for line in Metrics().text().decode().splitlines():
         if line.startswith("# TYPE ") and not line.split()[2].endswith("_created"):
             assert f"`{line.split()[2].removeprefix('weldgate_')}`" in text, line
+
+
+def test_control_socket_takes_no_files_place(tmp_path: Path) -> None:
+    """What a killed collector left is replaced; a file that the configuration names by mistake stays as it is."""
+    path = site(tmp_path, '\n[control]\nsocket = "precious"\n')
+    precious = tmp_path / "precious"
+    precious.write_text("keys", encoding="utf-8")
+
+    async def scene() -> None:
+        with pytest.raises(FileExistsError):
+            await Service(load_config(path)).start()
+
+    asyncio.run(scene())
+    assert precious.read_text(encoding="utf-8") == "keys"
