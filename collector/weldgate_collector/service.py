@@ -27,7 +27,7 @@ from .chips import Chips, read_key, read_secret
 from .config import Config
 from .control import Asked, ControlSocket, read_token
 from .downlink import Downlink
-from .errors import OrderError, StoreError
+from .errors import KeyFileError, OrderError, StoreError
 from .hub import Hub, Limits
 from .ingest import Lines, operator_row
 from .links.base import Link
@@ -301,6 +301,12 @@ def read_password(config: Config, name: str) -> str:
     """Return the password in a file, empty where none is named.
 
     Raises:
-        CollectorError: the file is missing or readable by others.
+        CollectorError: the file is missing, readable by others, or no text.
     """
-    return read_secret(config.path(name)).decode().strip() if name else ""
+    if not name:
+        return ""
+    path = config.path(name)
+    try:
+        return read_secret(path).decode().strip()
+    except UnicodeDecodeError:
+        raise KeyFileError(reasons.TOOL_BAD_INPUT, f"{path}: no text in UTF-8, as a password is") from None

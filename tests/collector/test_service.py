@@ -67,6 +67,16 @@ def test_check_refuses_what_can_not_work(tmp_path: Path) -> None:
         check(tmp_path / "nowhere.toml")
 
 
+def test_password_that_is_no_text_is_told(tmp_path: Path) -> None:
+    """A file of any bytes is a typed error, without its content."""
+    path = site(tmp_path, '\n[[upstream]]\nname = "u"\npassword_file = "password"\n')
+    write_secret(tmp_path / "collector.key", b"11" * 32)
+    write_secret(tmp_path / "password", b"\xff\xfe")
+
+    with pytest.raises(CollectorError, match="password: no text"):
+        check(path)
+
+
 def test_frames_stop_and_start(tmp_path: Path, talker: Any) -> None:
     """A graceful stop keeps everything, also what was not acknowledged yet; a second start goes on."""
     config = load_config(site(tmp_path))
