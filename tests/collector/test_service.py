@@ -379,10 +379,8 @@ def test_store_is_the_owners_alone(tmp_path: Path) -> None:
         await service.stop()
         return modes
 
-    try:
-        modes = asyncio.run(scene())
-    finally:
-        os.umask(before)
+    modes = asyncio.run(scene())
+    os.umask(before)
     assert {"store.sqlite3", "store.sqlite3-wal", "store.sqlite3-shm"} <= set(modes)
     assert {mode & 0o077 for mode in modes.values()} == {0}
 
