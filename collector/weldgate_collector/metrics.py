@@ -34,6 +34,7 @@ class Metrics:
         self.trouble = gauge("store_trouble", "1 while commits fail")
         self.connections = gauge("connections", "Open connections")
         self.online = gauge("chips_online", "Chips that proved to be there")
+        self.silent = gauge("chips_silent", "Chips that fell silent in a live session: each is an alarm")
         self.link_up = self._labelled("link_up", "1 while bytes can come this way", "link")
         self.link_connections = self._labelled("link_connections", "Open connections of a link", "link")
         self.link_refused = self._labelled("link_refused", "Turned away by a link since the start: too many", "link")

@@ -47,6 +47,8 @@ __all__ = ["Service"]
 _log = structlog.get_logger("weldgate.service")
 
 _TICK_S = 1.0
+_TICK_LATE_S = 10.0
+_SILENT_TOLD = 100  # so many silent chips are named, at most
 _TOKEN_WAIT_S = 120  # a token waits for its chip no longer than a welder would stand there
 _LOCK_WAIT_S = 30 * 86_400
 
@@ -140,6 +142,7 @@ class Service:
         if self._record is not None:
             self._recorder = Recorder(self._record, config.collector.name, config.links.record_max_mb << 20)
             stack.callback(self._recorder.close)
+        self._spawn(self.hub.recall())
         for link in self._links:
             accept = self.hub.accept if self._recorder is None else self._recorder.watch(link.name, self.hub.accept)
             await link.start(accept)
@@ -150,7 +153,8 @@ class Service:
     def _open_store(self) -> None:
         """Open the store, and make what lives on it: lines, downlink, hub."""
         config = self._config
-        config.data_dir.mkdir(parents=True, exist_ok=True)
+        config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(self.database, os.O_RDWR | os.O_CREAT, 0o600))  # tokens wait in it; SQLite keeps this mode
         self._stack.callback(os.close, _lock(config.data_dir / "collector.lock"))
         self.writer = Writer(
             self.database, config.store.commit_ms, config.store.batch_rows, self._committed, self._connect
@@ -172,6 +176,7 @@ class Service:
             "committed": self.writer.committed,
             "chips_online": self.hub.online,
             "links": {status.name: status._asdict() for status in self._link_statuses()},
+            "chips_silent": [str(int.from_bytes(device, "big")) for device in self.hub.silence.silent[:_SILENT_TOLD]],
             "upstreams": {upstream.name: upstream.status()._asdict() for upstream in self._upstreams},
         }
 
@@ -208,6 +213,7 @@ class Service:
         metrics.trouble.set(bool(self.writer.trouble))
         metrics.connections.set(self.hub.connections)
         metrics.online.set(self.hub.online)
+        metrics.silent.set(len(self.hub.silence.silent))
         metrics.orders.set(len(self.downlink))
         for link in self._link_statuses():
             metrics.link_up.labels(link.name).set(link.up)
@@ -223,7 +229,10 @@ class Service:
 
     async def _tick(self) -> None:
         while True:
+            before_s = self._loop.time()
             await asyncio.sleep(_TICK_S)
+            if self._loop.time() - before_s > _TICK_LATE_S:
+                self.hub.silence.deaf()  # this program stood still: it is no chip's silence
             self.hub.sweep()
             self.downlink.sweep()
             if self._recorder is not None:

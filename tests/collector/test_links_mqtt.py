@@ -23,6 +23,13 @@ def broker(tmp_path: Path) -> Iterator[NatsBroker]:
         yield running
 
 
+async def until(true: Callable[[], bool]) -> None:
+    """Wait until something is so that no event tells of."""
+    async with asyncio.timeout(20):
+        while not true():
+            await asyncio.sleep(0.001)
+
+
 def site(folder: Path, chips: int, port: int, more: str = "") -> Path:
     """Write a site with an MQTT link and return its configuration's path."""
     path = folder / "collector.toml"
@@ -56,8 +63,7 @@ def play(path: Path, scene: Callable[[Service], Awaitable[None]]) -> set[bytes]:
 
 async def up(service: Service, wanted: bool = True) -> None:
     """Wait until the link is connected, or is not."""
-    while link(service)["up"] is not wanted:
-        await asyncio.sleep(0.001)
+    await until(lambda: link(service)["up"] is wanted)
 
 
 def link(service: Service) -> dict[str, object]:
@@ -93,8 +99,7 @@ def test_broker_killed_and_started_again_loses_nothing(tmp_path: Path, broker: N
     async def scene(service: Service) -> None:
         async with MqttModules(broker.host, broker.port, load.senders, "t") as modules:
             running = asyncio.create_task(modules.run())
-            while load.acknowledged < load.total // 3:
-                await asyncio.sleep(0.001)
+            await until(lambda: load.acknowledged >= load.total // 3)
             broker.kill()
             await up(service, False)
             assert link(service)["connections"] == 0
@@ -123,8 +128,7 @@ def test_what_is_no_frame_and_who_is_unknown_harm_nobody(tmp_path: Path, broker:
                 if number % 20 == 0:
                     await asyncio.sleep(0)
             await running
-            while link(service)["faults"] < 600:  # type: ignore[operator]
-                await asyncio.sleep(0.001)
+            await until(lambda: link(service)["faults"] >= 600)  # type: ignore[operator]
             assert link(service)["refused"] >= 300  # type: ignore[operator]
             assert link(service)["connections"] <= 3  # type: ignore[operator]
 
@@ -142,8 +146,7 @@ def test_half_open_conversations_are_bounded(tmp_path: Path, broker: NatsBroker)
             for sender in half.senders:
                 modules.publish(sender.device, hello_of(sender))
             await modules.run()
-            while service.hub.connections > 4:
-                await asyncio.sleep(0.001)
+            await until(lambda: service.hub.connections <= 4)
         assert service.hub.metrics.dropped._value.get() >= 16
 
     path = site(tmp_path, 30, broker.port, "[links]\nmax_unauthenticated = 3\n")
@@ -160,8 +163,7 @@ def test_refusals_of_the_broker_are_named(tmp_path: Path) -> None:
             await service.start()
             try:
                 async with asyncio.timeout(20):
-                    while "refuses" not in str(link(service)["trouble"]):
-                        await asyncio.sleep(0.001)
+                    await until(lambda: "refuses" in str(link(service)["trouble"]))
             finally:
                 await service.stop()
 

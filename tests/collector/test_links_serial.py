@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,13 @@ from weldgate_simulator.load import Load, make_chips
 from weldgate_simulator.serial_line import SerialLine
 
 ROOT = bytes(range(32))
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait until something is so that no event tells of."""
+    async with asyncio.timeout(20):
+        while not true():
+            await asyncio.sleep(0.001)
 
 
 def site(folder: Path, chips: int, more: str = "") -> Path:
@@ -54,6 +62,11 @@ def play(path: Path, scene: Callable[[Service], Awaitable[None]]) -> set[bytes]:
 def sent(load: Load) -> set[bytes]:
     """Return all frames of a load."""
     return {raw for sender in load.senders for raw in sender.raws}
+
+
+def acknowledged(load: Load, count: int) -> bool:
+    """Tell whether so many frames of a load were acknowledged."""
+    return load.acknowledged >= count
 
 
 def line(service: Service) -> dict[str, object]:
@@ -123,8 +136,7 @@ def test_lost_frame_is_told_by_a_goodbye(tmp_path: Path) -> None:
 
     async def scene(service: Service) -> None:
         async with Dropping(tmp_path / "tty", load.senders, patience_s=90) as port:
-            while not line(service)["up"]:
-                await asyncio.sleep(0.001)
+            await until(lambda: bool(line(service)["up"]))
             await port.run()
             assert (port.dropped, load.senders[0].connections) == (1, 2)
 
@@ -140,12 +152,10 @@ def test_plug_pulled_and_put_back(tmp_path: Path, polled: bool) -> None:
     async def scene(service: Service) -> None:
         async with SerialLine(tmp_path / "tty", load.senders, bus=polled) as port:
             running = asyncio.create_task(port.run())
-            for part in (0.2, 0.5):
-                while load.acknowledged < load.total * part:
-                    await asyncio.sleep(0.001)
+            for part in (load.total // 5, load.total // 2):
+                await until(partial(acknowledged, load, part))
                 port.unplug()
-                while line(service)["up"]:
-                    await asyncio.sleep(0.001)
+                await until(lambda: not line(service)["up"])
                 assert line(service)["connections"] == 0
                 port.plug()
             await running
@@ -174,9 +184,9 @@ def test_chip_that_is_not_asked_is_not_heard(tmp_path: Path) -> None:
     async def scene(service: Service) -> None:
         async with SerialLine(tmp_path / "tty", [], bus=True) as port:
             wires = load.senders[1]._wires
-            while not line(service)["refused"]:
-                port.say(wires[0] + TURN_END)
-                await asyncio.sleep(0.001)
+            await until(lambda: bool(line(service)["up"]))
+            port.say(wires[0] + TURN_END)
+            await until(lambda: bool(line(service)["refused"]))
             assert line(service)["connections"] == 0
 
     assert play(site(tmp_path, 2, bus(1)), scene) == set()

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
     asyncio.run(scene())
     return Made(folder / "a.wgr", {raw for sender in load.senders for raw in sender.raws})
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait until something is so that no event tells of."""
+    async with asyncio.timeout(20):
+        while not true():
+            await asyncio.sleep(0.001)
 
 
 def site(folder: Path, links: str) -> Path:
@@ -148,8 +156,7 @@ def test_replay_over_mqtt(made: Made, tmp_path: Path) -> None:
             service = Service(config)
             await service.start()
             try:
-                while not service.health()["links"]["mqtt"]["up"]:  # type: ignore[index]
-                    await asyncio.sleep(0.001)
+                await until(lambda: bool(service.health()["links"]["mqtt"]["up"]))  # type: ignore[index]
                 return await replayed(made, Target(f"mqtt://127.0.0.1:{broker.port}"))
             finally:
                 await service.stop()

@@ -46,6 +46,12 @@ class PollTest(unittest.TestCase):
         for case in cases:
             expect = case["expect"]
             device = int(expect["device"]).to_bytes(8, "big")
+            if expect["what"] == "turn":
+                wire = bytes.fromhex(case["hex"])
+                found, stream = frames_of(wire)
+                self.assertEqual((len(found), stream.discarded_bytes), (expect["frames"], 0), case["name"])
+                self.assertEqual(wire.find(bus.TURN_END), len(wire) - 4 if found else 0, case["name"])
+                continue
             if expect["what"] == "poll":
                 wire = bus.encode_poll(device, expect["frames"])
             else:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from weldgate_protocol.reasons import TOOL_NOT_FOUND
+from weldgate_protocol.reasons import TOOL_BAD_INPUT, TOOL_NOT_FOUND
 
 from ..chips import read_secret
 from ..config import Config
@@ -58,6 +58,12 @@ def read_password(config: Config, name: str) -> str:
     """Return the password in a file, empty where none is named.
 
     Raises:
-        CollectorError: the file is missing or readable by others.
+        CollectorError: the file is missing, readable by others, or no text.
     """
-    return read_secret(config.path(name)).decode().strip() if name else ""
+    if not name:
+        return ""
+    path = config.path(name)
+    try:
+        return read_secret(path).decode().strip()
+    except UnicodeDecodeError:
+        raise KeyFileError(TOOL_BAD_INPUT, f"{path}: no text in UTF-8, as a password is") from None
