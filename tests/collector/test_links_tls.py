@@ -179,6 +179,41 @@ def test_peer_may_close_before_the_handshake(tmp_path: Path) -> None:
     assert play(Certificates(*files), scene).handshakes_failed == 0
 
 
+def test_what_is_sent_in_the_clear_is_not_heard(tmp_path: Path) -> None:
+    """A frame without TLS reaches nobody, and is answered with no frame."""
+    files = Authority(tmp_path).issue("collector")
+
+    async def scene(link: TcpLink, peers: list[Peer]) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", link.port)
+        writer.write(b"~hello~" * 10)
+        answer = (await asyncio.gather(reader.read(), return_exceptions=True))[0]
+        await peers[0].ended.wait()
+        assert peers[0].heard == b""
+        assert not isinstance(answer, bytes) or b"HELLO" not in answer
+        writer.close()
+
+    play(Certificates(*files), scene)
+
+
+def test_much_at_once_passes_in_both_directions(tmp_path: Path) -> None:
+    """More than a TLS record, in pieces of any size."""
+    authority = Authority(tmp_path)
+    certificates = Certificates(*authority.issue("collector"))
+    client = ssl.create_default_context(cafile=str(authority.file))
+
+    async def scene(link: TcpLink, peers: list[Peer]) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", link.port, ssl=client)
+        sent = bytes(97 + n % 26 for n in range(100_000))
+        for at in range(0, len(sent), 9_973):
+            writer.write(sent[at : at + 9_973])
+        assert await reader.readexactly(len(sent)) == sent.upper()
+        peers[0].connection.close()
+        assert await reader.read() == b""
+        writer.close()
+
+    play(certificates, scene)
+
+
 def test_files_that_can_not_be_used_are_told(tmp_path: Path) -> None:
     """A missing file, a key that others may read, and a key of another certificate are named."""
     authority = Authority(tmp_path)

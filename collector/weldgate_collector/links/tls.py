@@ -1,10 +1,11 @@
-"""Certificates of a TLS link, replaced while it runs.
+"""TLS of a link: its certificates, replaced while it runs, and the pipe that one connection's bytes go through.
 
 Decides what a handshake demands: TLS 1.3 and nothing older, and of the client a certificate where an authority for
 clients is named. A reload makes a whole new context, so that no connection ever sees half of two sets of files; a set
 that can't be used leaves the old one in force and says so once.
 """
 
+import contextlib
 import os
 import ssl
 from pathlib import Path
@@ -15,10 +16,11 @@ from weldgate_protocol.reasons import TOOL_NOT_FOUND, TOOL_PERMISSIONS
 
 from ..errors import KeyFileError
 
-__all__ = ["Certificates"]
+__all__ = ["Certificates", "TlsPipe"]
 
 _log = structlog.get_logger("weldgate.links.tls")
 
+_RECORD_MAX = 16 * 1024  # RFC 8446 §5.1
 _Stamps = tuple[tuple[int, int, int], ...]
 
 
@@ -93,3 +95,61 @@ class Certificates:
             names = ", ".join(str(path) for path in self._files())
             raise KeyFileError(TOOL_NOT_FOUND, f"TLS files can't be used: {names}: {error}") from error
         return context
+
+
+class TlsPipe:
+    """The server's end of one TLS connection: bytes in, bytes out, no socket.
+
+    Attributes:
+        ready: hands are shaken.
+        ended: the client said goodbye.
+    """
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self.ready = False
+        self.ended = False
+        self._in = ssl.MemoryBIO()
+        self._out = ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._in, self._out, server_side=True)
+
+    def decrypt(self, data: bytes) -> bytes:
+        """Take bytes from the socket; return what was under TLS in them. ``take`` returns what is to be answered.
+
+        Raises:
+            ssl.SSLError: no TLS, another version, no certificate that we trust; the connection is over.
+        """
+        self._in.write(data)
+        plain: list[bytes] = []
+        try:
+            if not self.ready:
+                self._tls.do_handshake()
+                self.ready = True
+            while chunk := self._tls.read(_RECORD_MAX):
+                plain.append(chunk)
+            self.ended = True
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLZeroReturnError:
+            self.ended = True
+        return b"".join(plain)
+
+    def encrypt(self, data: bytes) -> bytes:
+        """Return bytes for the socket; nothing before hands are shaken, since it would go to nobody we know."""
+        if not self.ready:
+            return b""
+        left = memoryview(data)
+        while left:
+            left = left[self._tls.write(left) :]
+        return self.take()
+
+    def end(self) -> bytes:
+        """Return our goodbye for the socket; the client's own is not waited for."""
+        if not self.ready:
+            return b""
+        with contextlib.suppress(ssl.SSLError):  # it wants the client's goodbye, or is broken already
+            self._tls.unwrap()
+        return self.take()
+
+    def take(self) -> bytes:
+        """Return what TLS itself wants to say."""
+        return self._out.read()
