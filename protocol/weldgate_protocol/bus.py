@@ -14,7 +14,8 @@ from weldgate_protocol.frame import FLAG_DOWN, FLAG_PARITY, HEADER_BYTES, TAG_BY
 
 __all__ = ["GRANTED_NOTHING", "NOT_FOR_US", "TURN_END", "BusEar", "encode_goodbye", "encode_poll", "is_uplink"]
 
-TURN_END = b"\x7e\x7e\x7e"  # three empty frames' worth: no error anywhere, and never between two frames
+# No frame and no error anywhere (SPEC section 4), and never between two frames.
+TURN_END = b"\x7e\x7e\x7e"
 NOT_FOR_US = const(-1)
 GRANTED_NOTHING = const(0)  # a frame for the conversation
 

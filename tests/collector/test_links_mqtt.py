@@ -136,6 +136,23 @@ def test_what_is_no_frame_and_who_is_unknown_harm_nobody(tmp_path: Path, broker:
     assert load.acknowledged == 600
 
 
+def test_wrong_tags_are_counted_and_their_source_is_throttled(tmp_path: Path, broker: NatsBroker) -> None:
+    """A module with another's keys is turned away, then not answered; its neighbour behind the same broker goes on."""
+    load = Load(make_chips(1, ROOT), 200, window=8)
+    forger = Load(make_chips(1, bytes(32), first=2), 1)
+
+    async def scene(service: Service) -> None:
+        metrics = service.hub.metrics
+        async with MqttModules(broker.host, broker.port, [*load.senders, *forger.senders], "t") as modules:
+            running = asyncio.create_task(modules.run())
+            await until(lambda: load.acknowledged == 200 and metrics.throttled._value.get() > 0)
+            running.cancel()
+        assert metrics.bad_tags._value.get() == 3
+
+    assert play(site(tmp_path, 2, broker.port), scene) == sent(load)
+    assert forger.acknowledged == 0
+
+
 def test_half_open_conversations_are_bounded(tmp_path: Path, broker: NatsBroker) -> None:
     """Chips that say hello and then nothing: of too many the oldest goes, and who proves itself gets in."""
     half = Load(make_chips(20, ROOT, first=2), 1)

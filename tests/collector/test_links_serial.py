@@ -36,7 +36,7 @@ def site(folder: Path, chips: int, more: str = "") -> Path:
 def bus(chips: int, more: str = "") -> str:
     """Return what makes a line a bus."""
     names = ", ".join(f'"{number}"' for number in range(1, chips + 1))
-    return f"devices = [{names}]\npoll_ms = 1\nanswer_ms = 20\nbaud = 4000000\n{more}"
+    return f"devices = [{names}]\npoll_ms = 1\nanswer_ms = 150\nbaud = 4000000\n{more}"
 
 
 def play(path: Path, scene: Callable[[Service], Awaitable[None]]) -> set[bytes]:
@@ -162,6 +162,24 @@ def test_plug_pulled_and_put_back(tmp_path: Path, polled: bool) -> None:
         assert line(service)["faults"] >= 2  # type: ignore[operator]
 
     assert play(site(tmp_path, count, bus(count) if polled else ""), scene) == sent(load)
+
+
+def test_wrong_tags_on_a_bus_throttle_their_chip_alone(tmp_path: Path) -> None:
+    """A forger among the polled chips is counted and kept out; the others get their turns and their acks."""
+    load = Load(make_chips(2, ROOT), 100, window=8)
+    forger = Load(make_chips(1, bytes(32), first=3), 1)
+
+    async def scene(service: Service) -> None:
+        metrics = service.hub.metrics
+        async with SerialLine(tmp_path / "tty", [*load.senders, *forger.senders], bus=True) as port:
+            running = asyncio.create_task(port.run())
+            await until(lambda: load.acknowledged == 200 and metrics.throttled._value.get() > 0)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        assert metrics.bad_tags._value.get() == 3
+
+    assert play(site(tmp_path, 3, bus(3)), scene) == sent(load)
+    assert forger.acknowledged == 0
 
 
 def test_port_that_is_not_there_is_waited_for(tmp_path: Path) -> None:

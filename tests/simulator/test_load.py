@@ -110,3 +110,34 @@ def test_load_goes_through_mutual_tls_and_over_a_new_certificate(tmp_path: Path)
             await service.stop()
 
     assert asyncio.run(scene()) == (100, 100)
+
+
+def test_throttled_source_costs_no_tls_handshake(tmp_path: Path) -> None:
+    """After three wrong tags by TLS, the next connection of that address ends before its handshake."""
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("collector")
+    path = site(tmp_path, 2)
+    path.write_text(
+        f'[collector]\nname = "t"\n\n[tls]\nhost = "127.0.0.1"\nport = 0\ncertificate_file = "{certificate.name}"\n'
+        f'key_file = "{key.name}"\n',
+        "utf-8",
+    )
+    forger = Load(make_chips(1, bytes(32)), 1).senders[0]
+
+    async def scene() -> None:
+        service = Service(load_config(path))
+        await service.start()
+        try:
+            assert service.tls is not None
+            running = asyncio.create_task(forger.run("127.0.0.1", service.tls.port, tls_client(authority.file)))
+            async with asyncio.timeout(20):
+                while not service.metrics.throttled._value.get():
+                    await asyncio.sleep(0)
+            running.cancel()
+            assert service.metrics.bad_tags._value.get() == 3
+            assert service.tls.status().faults == 0
+        finally:
+            await service.stop()
+
+    asyncio.run(scene())
+    assert forger.acknowledged == 0
