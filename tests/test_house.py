@@ -173,6 +173,7 @@ def test_no_tracked_file_names_a_machine_or_a_registry() -> None:
 POLLING = {
     "tests/collector/conftest.py": "eventually",
     "tests/collector/test_links_mqtt.py": "until",
+    "tests/collector/test_links_mqtt_session.py": "until",
     "tests/collector/test_links_serial.py": "until",
     "tests/collector/test_replay.py": "until",
     "tests/collector/test_upstream_mqtt.py": "until",

@@ -84,7 +84,11 @@ async def open_way(target: Target) -> Way:
             return _SocketWay(host, port, _client(target))
         if host and port and parts.scheme == "mqtt":
             way = _MqttWay(target)
-            await asyncio.wait_for(way.connect(host, port), _CONNECT_S)
+            try:
+                await asyncio.wait_for(way.connect(host, port), _CONNECT_S)
+            except BaseException:
+                await way.stop()
+                raise
             return way
         if parts.scheme == "serial" and parts.path:
             return _SerialWay(parts.path, target.baud)
@@ -234,6 +238,8 @@ class _MqttWay(_SharedWay):
         super().__init__()
         self._target = target
         self._prefix = f"weldgate/1/{target.collector}/chip/"
+        self._writer: asyncio.StreamWriter | None = None
+        self._task: asyncio.Task[None] | None = None
 
     async def connect(self, host: str, port: int) -> None:
         """Connect and subscribe.
@@ -242,24 +248,27 @@ class _MqttWay(_SharedWay):
             OSError: the broker can't be reached or refuses.
             ValueError: it speaks no MQTT.
         """
-        self._reader, self._writer = await asyncio.open_connection(host, port)
-        self._stream = wire.PacketStream()
+        reader, writer = await asyncio.open_connection(host, port)
+        self._writer = writer
+        stream = wire.PacketStream()
         name = f"replay-{os.getpid()}"
-        self._writer.write(wire.encode_connect(name, self._target.username, self._target.password, 0))
-        self._writer.write(wire.encode_subscribe(1, self._prefix + "+/down"))
-        while data := await self._reader.read(_READ_BYTES):
-            for first, body in self._stream.feed(data):
+        writer.write(wire.encode_connect(name, self._target.username, self._target.password, 0))
+        writer.write(wire.encode_subscribe(1, self._prefix + "+/down"))
+        while data := await reader.read(_READ_BYTES):
+            for first, body in stream.feed(data):
                 if first & 0xF0 == wire.CONNACK and body[1:2] != b"\0":
                     raise OSError(f"broker refuses: {body.hex()}")
                 if first & 0xF0 == wire.SUBACK:
-                    self._task = asyncio.create_task(self._read())
+                    self._task = asyncio.create_task(self._read(reader, writer, stream))
                     return
         raise OSError("broker closed the connection")
 
-    async def _read(self) -> None:
+    async def _read(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stream: wire.PacketStream
+    ) -> None:
         try:
-            while data := await self._reader.read(_READ_BYTES):
-                for first, body in self._stream.feed(data):
+            while data := await reader.read(_READ_BYTES):
+                for first, body in stream.feed(data):
                     if first & 0xF0 == wire.PUBLISH:
                         came = wire.read_publish(first, body)
                         chip = int(came.topic.split(b"/")[-2])
@@ -267,20 +276,26 @@ class _MqttWay(_SharedWay):
                         if received is not None:
                             received(came.payload)
         except (OSError, ValueError, OverflowError, WeldgateError):
-            self._writer.close()
+            writer.close()
 
-    async def send(self, _device: bytes, data: bytes) -> None:
-        topic = f"{self._prefix}{int.from_bytes(_device, 'big')}/up".encode()
+    async def send(self, device: bytes, data: bytes) -> None:
+        writer = self._writer
+        if writer is None or writer.is_closing():
+            return
+        topic = f"{self._prefix}{int.from_bytes(device, 'big')}/up".encode()
         for inner in data.split(b"\x7e"):
             if inner:
-                self._writer.write(wire.encode_publish(topic, b"\x7e" + inner + b"\x7e"))
+                writer.write(wire.encode_publish(topic, b"\x7e" + inner + b"\x7e"))
         try:
-            await self._writer.drain()
+            await writer.drain()
         except OSError:
-            self._writer.close()
+            writer.close()
 
     async def stop(self) -> None:
-        self._writer.write(wire.DISCONNECT)
-        self._writer.close()
-        self._task.cancel()
-        await asyncio.gather(self._task, self._writer.wait_closed(), return_exceptions=True)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._writer is not None:
+            self._writer.write(wire.DISCONNECT)
+            self._writer.close()
+            await asyncio.gather(self._writer.wait_closed(), return_exceptions=True)

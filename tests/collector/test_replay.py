@@ -227,3 +227,12 @@ def test_unknown_chips_and_wrong_places_are_numbered(made: Made, tmp_path: Path)
     for url in ("tcp://127.0.0.1", "ftp://a:1", "serial:", "mqtt://127.0.0.1:1"):
         with pytest.raises(RecordingError):
             asyncio.run(replayed(made, Target(url)))
+
+
+@pytest.mark.broker
+def test_broker_that_refuses_a_replay_is_named(made: Made, tmp_path: Path) -> None:
+    """A wrong user is an error with a number, before anything is sent."""
+    with NatsBroker(tmp_path / "broker", users={"u": ("p", "weldgate/1/t")}) as broker:
+        with pytest.raises(RecordingError, match="refuses") as caught:
+            asyncio.run(replayed(made, Target(f"mqtt://127.0.0.1:{broker.port}")))
+        assert caught.value.code == reasons.TOOL_CONNECTION

@@ -110,9 +110,26 @@ host = "0.0.0.0"              # where chips connect; 127.0.0.1 for this machine 
 port = {port}
 max_connections = 15000
 
+# [tls]                       # the same by TLS 1.3, also beside [tcp]
+# certificate_file = "tls.pem"
+# key_file = "tls.key"        # mode 0600
+# client_ca_file = "ca.pem"   # with it chips must show a certificate of this authority
+# port = 7461
+
+# [[serial]]                  # a USB or RS-232 line, or an RS-485 bus; needs weldgate[serial]
+# name = "line-1"
+# port = "/dev/serial/by-id/…"
+# baud = 115200
+# devices = ["410811001"]     # chips on a bus, polled in turn; leave it out where a chip speaks by itself
+
+# [mqtt]                      # modules that publish their chip's frames
+# host = "127.0.0.1"
+# port = 1883
+
 [links]
 max_unauthenticated = 4000    # connections that have not proved who they are
 throttle_s = 30.0             # how long a source of wrong tags is kept out
+record_max_mb = 1024          # where a recording (weldgate collector run --record) ends
 
 [store]
 commit_ms = 10                # a batch is committed when it is full or so old, and acknowledged after that

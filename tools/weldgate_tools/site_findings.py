@@ -178,8 +178,21 @@ def _running(site: Site) -> Iterator[Finding]:
         f"silent in a live session: {', '.join(silent)}" if silent else "no chip is silent in one",
         "call or go and see to welder and machine; then look at power, signal and box" if silent else "",
     )
+    for name, link in health["links"].items():
+        yield _link(name, link)
     for name, upstream in health["upstreams"].items():
         yield _upstream(name, upstream)
+
+
+def _link(name: str, status: dict[str, Any]) -> Finding:
+    troubled = status["trouble"] or not status["up"]
+    return Finding(
+        f"link {name}",
+        BAD if troubled else GOOD,
+        f"{status['connections']} connections, {status['refused']} refused, {status['faults']} faults"
+        + (f", {status['trouble'] or 'down'}" if troubled else ""),
+        "is the cable in, is the broker there, are its rights right?" if troubled else "",
+    )
 
 
 def _upstream(name: str, status: dict[str, Any]) -> Finding:

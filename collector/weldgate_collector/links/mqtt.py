@@ -26,6 +26,7 @@ _log = structlog.get_logger("weldgate.links.mqtt")
 
 _KEEPALIVE_S = 30
 _ANSWER_S = 10.0  # for the connection, CONNACK and SUBACK together
+_GOODBYE_S = 1.0  # for the last words, when we are stopped
 _BACKOFF_FIRST_S = 0.25
 _PAYLOAD_MAX = 64 * 1024  # of one publish: 30 of the largest frames
 _UNSENT_MAX = 4 << 20  # bytes that a slow broker may leave with us before it is dropped
@@ -75,12 +76,15 @@ class MqttLink:
     async def stop(self) -> None:
         """Say goodbye to every chip, and to the broker."""
         self._medium.stop()
-        if self._session is not None:
-            self._session.leave()
+        session = self._session
+        if session is not None:
+            session.leave()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
+        if session is not None:
+            await session.gone(_GOODBYE_S)
         await asyncio.sleep(0)
 
     def status(self) -> LinkStatus:
@@ -243,6 +247,16 @@ class _Session(asyncio.Protocol):
         self.send(wire.DISCONNECT)
         if self._transport is not None:
             self._transport.close()
+
+    async def gone(self, patience_s: float) -> None:
+        """Wait for the end of the connection, and make it one when it takes too long."""
+        try:
+            async with asyncio.timeout(patience_s):
+                await self.over.wait()
+        except TimeoutError:
+            if self._transport is not None:
+                self._transport.abort()
+            await self.over.wait()
 
     def abort(self) -> None:
         """Drop the connection, unless it is closing already."""
