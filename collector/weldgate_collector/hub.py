@@ -297,7 +297,12 @@ class Hub:
                 durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
                 self._waiters.append((index, durable))
                 await durable
-            found = await asyncio.get_running_loop().run_in_executor(self._lookups, self._find, repeats)
+            try:
+                found = await asyncio.get_running_loop().run_in_executor(self._lookups, self._find, repeats)
+            except (sqlite3.Error, StoreError) as error:
+                _log.error("lookup_failed", device=str(int.from_bytes(peer.device, "big")), reason=str(error))
+                peer.drop(reasons.TOOL_STORE)  # it comes back, and sends again what was not acknowledged
+                return
             rows = conflicts(repeats, found, self.now_ms())
             conflicting = [row for row in rows if row[1] == OWN]
             if conflicting:
