@@ -147,7 +147,8 @@ def test_link_that_is_down_is_named(folder: Path, monkeypatch: pytest.MonkeyPatc
     """What is wrong with it stands there, with what to look at."""
     link = {"up": not trouble, "connections": 0, "refused": 0, "faults": 1, "trouble": trouble}
     status = {
-        "store": "ok", "chips_online": 1, "committed": 1, "chips_silent": [], "links": {"line-1": link}, "upstreams": {},
+        "store": "ok", "chips_online": 1, "committed": 1, "chips_silent": [], "links": {"line-1": link},
+        "upstreams": {},
     }  # fmt: skip
     monkeypatch.setattr("weldgate_tools.collector.ask", lambda _folder, _asked: status)
     (folder / "data").mkdir(exist_ok=True)
