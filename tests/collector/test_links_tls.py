@@ -1,7 +1,12 @@
 """TLS on the TCP link, with real sockets: versions, mutual TLS, new certificates, strangers who never finish."""
 
 import asyncio
+import json
+import signal
+import socket
 import ssl
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +14,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from weldgate_collector import add_chips
 from weldgate_collector.errors import KeyFileError
 from weldgate_collector.links.base import Connection
 from weldgate_collector.links.tcp import TcpLink
@@ -226,3 +232,48 @@ def test_files_that_can_not_be_used_are_told(tmp_path: Path) -> None:
     key.chmod(0o644)
     with pytest.raises(KeyFileError, match="at most 0600"):
         Certificates(certificate, key)
+
+
+def test_running_collector_takes_new_files_up_and_keeps_the_old_over_bad_ones(tmp_path: Path) -> None:
+    """The program itself, on SIGHUP: the next handshake has the new certificate; a wrong key changes nothing."""
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("collector")
+    add_chips(tmp_path / "chips.jsonl", [])
+    config = tmp_path / "collector.toml"
+    config.write_text(
+        f'[collector]\nname = "t"\n[tls]\nhost = "127.0.0.1"\nport = 0\ncertificate_file = "{certificate.name}"\n'
+        f'key_file = "{key.name}"\n',
+        "utf-8",
+    )
+    client = ssl.create_default_context(cafile=str(authority.file))
+
+    def served(port: int) -> bytes:
+        with (
+            socket.create_connection(("127.0.0.1", port), 20) as plain,
+            client.wrap_socket(plain, server_hostname="127.0.0.1") as secured,
+        ):
+            return secured.getpeercert(binary_form=True) or b""
+
+    with subprocess.Popen([sys.executable, "-m", "weldgate_collector", str(config)], stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+
+        def told(event: bytes) -> dict[str, Any]:
+            assert process.stderr is not None
+            line = next(line for line in process.stderr if event in line)
+            found: dict[str, Any] = json.loads(line)
+            return found
+
+        try:
+            port = told(b"tcp_listening")["port"]
+            told(b"collector_started")
+            first = served(port)
+            authority.issue("collector")
+            process.send_signal(signal.SIGHUP)
+            told(b"certificates_reloaded")
+            second = served(port)
+            key.write_text("no key", "utf-8")
+            process.send_signal(signal.SIGHUP)
+            assert str(key) in told(b"certificates_not_reloaded")["reason"]
+            assert first != second == served(port)
+        finally:
+            process.terminate()
