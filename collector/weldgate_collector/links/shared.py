@@ -24,8 +24,8 @@ __all__ = ["SharedConnection", "SharedMedium"]
 
 _CHIP_HELLOS = 5.0  # of one chip in a row; after that one every so often: its own back-off begins at 0.25 s
 _CHIP_HELLOS_A_S = 5.0
-_HELLOS = 4_000.0  # of all chips in a row, and after that a second: a town that comes back is let in by and by
-_HELLOS_A_S = 1_000.0
+_HELLOS = 16_000.0  # of all chips in a row: a province's share that comes back behind one broker within a second
+_HELLOS_A_S = 1_000.0  # and after that
 _GOODBYE_S = 1.0  # one chip is told so at most so often: what it had sent before it knew must not end its next try
 _HELD_MAX = 64 * 1024  # bytes for one paused connection: 60 frames of the largest
 _CHIPS_MAX = 10_000  # whose hellos and goodbyes are remembered; the one seen longest ago is forgotten
