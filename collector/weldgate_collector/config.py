@@ -38,6 +38,7 @@ _Name = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,32}\Z")]  # goes
 # What the name look-up takes: ASCII, no empty label, none above 63.
 _Host = Annotated[str, msgspec.Meta(pattern=r"\A(?!\.)(?!.*\.\.)(?!.*[^.]{64})[!-~]{1,255}\Z")]
 _File = Annotated[str, msgspec.Meta(pattern=r"\A[^\x00]*\Z")]
+_LineName = Annotated[str, msgspec.Meta(pattern=r"\A(?!(tcp|tls|mqtt|memory)\Z)[A-Za-z0-9_-]{1,32}\Z")]  # a link's own
 _Device = Annotated[str, msgspec.Meta(pattern=r"\A(0|[1-9][0-9]{0,18})\Z")]  # a chip's number
 # One level holds the chip's number; no wildcard, since the link makes its own.
 _Topic = Annotated[
@@ -82,7 +83,7 @@ class TlsSection(_Section, frozen=True):
 class SerialSection(_Section, frozen=True):
     """A serial line: one that a chip speaks on by itself (USB), or a bus whose ``devices`` are polled (RS-485)."""
 
-    name: _Name
+    name: _LineName
     port: Annotated[str, msgspec.Meta(pattern=r"\A[^\x00]{1,255}\Z")]
     baud: Annotated[int, msgspec.Meta(ge=1_200, le=4_000_000)] = 115_200
     devices: Annotated[tuple[_Device, ...], msgspec.Meta(max_length=247)] = ()

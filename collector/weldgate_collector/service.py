@@ -115,8 +115,10 @@ class Service:
         self._key = read_key(config.key_file) if config.upstream else b""
         for link in configured_links(config):
             self._links.append(link)
-            if isinstance(link, TcpLink):
-                setattr(self, link.name, link)
+            if isinstance(link, TcpLink) and link.certificates is None:
+                self.tcp = link
+            elif isinstance(link, TcpLink):
+                self.tls = link
         self.chips = Chips(config.chips_file)
         self._open_store()
         self.writer.start()
