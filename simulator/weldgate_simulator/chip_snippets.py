@@ -104,12 +104,12 @@ if not running.driver.closed or not running.driver.core.sense.burning:
 """
 
 _CHECK_SETUP = """
-from weldgate_protocol import claims, keyset, p256, token
+from weldgate_protocol import claims, keyset, p256_comb, token
 key_set = keyset.decode(bytes.fromhex("{key_set}"))
 context = claims.Context(bytes.fromhex("{device}"), "{area}", key_set, {now}, claims.QUALITY_SYNCED, lambda _: False)
 """
 _COLD = """
-for table in p256._tables:
+for table in p256_comb.tables:
   table.public = b""
 """
 
