@@ -1,8 +1,47 @@
+# mypy: ignore-errors
+# (viper's pointers are machine words to calculate with; no type outside MicroPython says so)
+"""Field arithmetic modulo P-256's prime, and divsteps, in viper, MicroPython's machine-code emitter.
+
+A file of its own, since CPython cannot run it and a port without the emitter cannot load it; `p256_machine` says what
+programs and registers are, and `p256_curve` computes the same by big integers.
+
+Theory of operation. The work area holds 32-bit cells: registers of 20 limbs from cell 0 on, and from cell 220 (t): the
+low columns t[0..18], the high ones t[20..38], the middle ones t[40..58] of a product, sums t[59..78] of halves, and
+quotient digits t[98..117] with 19 cells before and after them that stay zero.
+
+A product takes three blocks of 10 x 10 limbs (Karatsuba): low, high, and the product of the sums of halves, whose excess
+over the other two belongs in the middle. A column is below 20·2^26 + 2^24 < 2^31; the middle block alone may pass 2^31,
+which on 32 bits comes right again when low and high are taken off. Montgomery's reduction follows. p = -1 modulo 2^13,
+so a column's own low 13 bits are its quotient digit q, and q·p = q·(2^256 - 2^224 + 2^192 + 2^96) - q adds q to the
+columns 19, 17, 14 and 7 further on, shifted by 9, 3 (taken off), 10 and 5, and clears the column itself.
+
+Whatever stands in a cell is never negative: on 64 bits a load extends with zeros. Only x and y, the first two
+arguments, live in machine registers, so they also serve as whatever is used most; a cast costs nothing.
+"""
+
 import micropython
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    ptr8 = ptr32 = memoryview  # viper's own words for addresses
 
+
+# fmt: off
 @micropython.viper
 def run(x: ptr32, y: ptr32, m: ptr32, program: ptr8, scalars: ptr8, base: ptr8, own: ptr8, column: int, low: int):
+    """Do a program for each column from one down to another.
+
+    Args:
+        x: the work area, as y.
+        y: the work area.
+        m: the work area.
+        program: its length in bytes, then four bytes an instruction.
+        scalars: 33 bytes little-endian for the generator, 33 for the key; a byte for each, 1 to negate its points.
+        base: the generator's table.
+        own: the key's table, and at least one byte more.
+        column: the first.
+        low: the last.
+    """
     t = ptr32(int(m) + 880)
     after = int(program) + int(program[0])
     while column >= low:
@@ -13,7 +52,7 @@ def run(x: ptr32, y: ptr32, m: ptr32, program: ptr8, scalars: ptr8, base: ptr8, 
             x = ptr32(int(m) + 80 * int(pc[2]))
             y = ptr32(int(m) + 80 * int(pc[3]))
             pc = ptr8(int(pc) + 4)
-            if kind == 0:
+            if kind == 0:  # z = x·y / R
                 same = int(int(x) == int(y))
                 t[59] = x[0] + x[10]
                 t[69] = y[0] + y[10]
@@ -37,7 +76,7 @@ def run(x: ptr32, y: ptr32, m: ptr32, program: ptr8, scalars: ptr8, base: ptr8, 
                 t[78] = y[9] + y[19]
                 block = 0
                 while block < 3:
-                    if same:
+                    if same:  # a square, each product of two different limbs once
                         t[0] = x[0]*x[0]
                         t[1] = 2*(x[0]*x[1])
                         t[2] = 2*(x[0]*x[2]) + x[1]*x[1]
@@ -94,36 +133,38 @@ def run(x: ptr32, y: ptr32, m: ptr32, program: ptr8, scalars: ptr8, base: ptr8, 
                         t[18] = x[9]*y[9]
                     t = ptr32(int(t) + 80)
                     if block:
-                        x = ptr32(int(m) + 1116)
+                        x = ptr32(int(m) + 1116)  # the sums
                         y = ptr32(int(m) + 1156)
                     else:
                         x = ptr32(int(x) + 40)
                         y = ptr32(int(y) + 40)
                     block += 1
                 t = ptr32(int(m) + 880)
-                x = t
-                y = ptr32(0)
+                x = t  # the column
+                y = ptr32(0)  # the carry
                 end = int(t) + 40
-                while int(x) < end:
+                while int(x) < end:  # columns 0 to 9
                     y = ptr32(int(y) + x[0] + (x[91] << 5))
                     x[98] = int(y) & 8191
                     y = ptr32(int(y) >> 13)
                     x = ptr32(int(x) + 4)
                 end += 40
-                while int(x) < end:
-                    y = ptr32(int(y) + x[0] + x[30] - x[-10] - x[10] + (x[91] << 5) + (x[84] << 10) - (x[81] << 3) + (x[79] << 9))
+                while int(x) < end:  # columns 10 to 19, with the middle
+                    y = ptr32(int(y) + x[0] + x[30] - x[-10] - x[10]
+                              + (x[91] << 5) + (x[84] << 10) - (x[81] << 3) + (x[79] << 9))
                     x[98] = int(y) & 8191
                     y = ptr32(int(y) >> 13)
                     x = ptr32(int(x) + 4)
                 end += 36
-                while int(x) < end:
-                    y = ptr32(int(y) + x[0] + x[30] - x[-10] - x[10] + (x[91] << 5) + (x[84] << 10) - (x[81] << 3) + (x[79] << 9))
+                while int(x) < end:  # columns 20 to 28: the result's
+                    y = ptr32(int(y) + x[0] + x[30] - x[-10] - x[10]
+                              + (x[91] << 5) + (x[84] << 10) - (x[81] << 3) + (x[79] << 9))
                     z[0] = int(y) & 8191
                     z = ptr32(int(z) + 4)
                     y = ptr32(int(y) >> 13)
                     x = ptr32(int(x) + 4)
                 end += 40
-                while int(x) < end:
+                while int(x) < end:  # columns 29 to 38
                     y = ptr32(int(y) + x[0] + (x[84] << 10) - (x[81] << 3) + (x[79] << 9))
                     z[0] = int(y) & 8191
                     z = ptr32(int(z) + 4)
@@ -131,74 +172,99 @@ def run(x: ptr32, y: ptr32, m: ptr32, program: ptr8, scalars: ptr8, base: ptr8, 
                     x = ptr32(int(x) + 4)
                 z[0] = int(y)
                 continue
-            if kind < 3:
-                bits = column
+            if kind < 3:  # z, z + 1 = a comb's point for this column
+                bit = column + 222
                 v = int(base)
                 if kind == 2:
                     v = int(own)
-                    bits += 256
+                    bit += 264
+                kind = int(scalars[65 + kind])
                 index = 0
-                i = 224
-                while i >= 0:
-                    index = index << 1 | (int(scalars[(bits + i) >> 3]) >> (column & 7) & 1)
-                    i -= 32
-                kind = int(scalars[63 + kind])
-                if index < 128:
-                    index = 127 - index
+                i = 7
+                while i:
+                    index = index << 1 | (int(scalars[bit >> 3]) >> (bit & 7) & 1)
+                    bit -= 37
+                    i -= 1
+                if index < 64:  # the opposite point has all digits turned round
+                    index = 63 - index
                     kind = 1 - kind
                 else:
-                    index -= 128
+                    index -= 64
                 v += 64 * index
                 end = v + 64
                 y = ptr32(int(z) + 80)
                 while v < end:
-                    i = 0
-                    while i < 260:
-                        x = ptr32(v + (i >> 3))
-                        z[0] = (int(ptr8(int(x))[0]) | int(ptr8(int(x))[1]) << 8 | int(ptr8(int(x))[2]) << 16) >> (i & 7) & 8191
+                    bit = 0
+                    while bit < 260:
+                        x = ptr32(v + (bit >> 3))
+                        i = int(ptr8(int(x))[0]) | int(ptr8(int(x))[1]) << 8 | int(ptr8(int(x))[2]) << 16
+                        z[0] = i >> (bit & 7) & 8191
                         z = ptr32(int(z) + 4)
-                        i += 13
+                        bit += 13
                     z[-1] = z[-1] & 511
                     v += 32
                 z = y
                 x = y
-                kind = 16 - 2 * kind
+                kind = 16 - 2 * kind  # y, or y - 2y
+            # z = x + c·y - k·p, where k, guessed from the top limbs, leaves it between 0 and 1.04·p
             kind -= 16
             k = (x[19] + y[19] * kind - 17) >> 9
-            v = k
-            end = int(x) + 28
-            i = 7
-            while i < 21:
-                while int(x) < end:
-                    v += x[0] + y[0] * kind
-                    z[0] = v & 8191
-                    v = v >> 13
-                    x = ptr32(int(x) + 4)
-                    y = ptr32(int(y) + 4)
-                    z = ptr32(int(z) + 4)
-                if i == 7:
-                    v -= k << 5
-                    end += 28
-                    i = 14
-                elif i == 14:
-                    v -= k << 10
-                    end += 12
-                    i = 17
-                elif i == 17:
-                    v += k << 3
-                    end += 8
-                    i = 19
-                elif i == 19:
-                    v -= k << 9
-                    end += 4
-                    i = 20
-                else:
-                    i = 21
+            v = k + x[0] + y[0] * kind
+            z[0] = v & 8191
+            v = (v >> 13) + x[1] + y[1] * kind
+            z[1] = v & 8191
+            v = (v >> 13) + x[2] + y[2] * kind
+            z[2] = v & 8191
+            v = (v >> 13) + x[3] + y[3] * kind
+            z[3] = v & 8191
+            v = (v >> 13) + x[4] + y[4] * kind
+            z[4] = v & 8191
+            v = (v >> 13) + x[5] + y[5] * kind
+            z[5] = v & 8191
+            v = (v >> 13) + x[6] + y[6] * kind
+            z[6] = v & 8191
+            v = (v >> 13) + x[7] + y[7] * kind - (k << 5)
+            z[7] = v & 8191
+            v = (v >> 13) + x[8] + y[8] * kind
+            z[8] = v & 8191
+            v = (v >> 13) + x[9] + y[9] * kind
+            z[9] = v & 8191
+            v = (v >> 13) + x[10] + y[10] * kind
+            z[10] = v & 8191
+            v = (v >> 13) + x[11] + y[11] * kind
+            z[11] = v & 8191
+            v = (v >> 13) + x[12] + y[12] * kind
+            z[12] = v & 8191
+            v = (v >> 13) + x[13] + y[13] * kind
+            z[13] = v & 8191
+            v = (v >> 13) + x[14] + y[14] * kind - (k << 10)
+            z[14] = v & 8191
+            v = (v >> 13) + x[15] + y[15] * kind
+            z[15] = v & 8191
+            v = (v >> 13) + x[16] + y[16] * kind
+            z[16] = v & 8191
+            v = (v >> 13) + x[17] + y[17] * kind + (k << 3)
+            z[17] = v & 8191
+            v = (v >> 13) + x[18] + y[18] * kind
+            z[18] = v & 8191
+            v = (v >> 13) + x[19] + y[19] * kind - (k << 9)
+            z[19] = v & 8191
         column -= 1
 
 
 @micropython.viper
 def divsteps(zeta: int, f: int, g: int, out: ptr32) -> int:
+    """Do thirty divsteps on the low thirty bits of f and g.
+
+    Args:
+        zeta: -(delta + 1/2).
+        f: odd.
+        g: any.
+        out: four cells, signed, for the matrix (u, v, q, r) that takes 2^30·(f, g) there.
+
+    Returns:
+        The new zeta.
+    """
     u = 1
     v = 0
     q = 0
@@ -228,3 +294,4 @@ def divsteps(zeta: int, f: int, g: int, out: ptr32) -> int:
     out[2] = q
     out[3] = r
     return zeta
+# fmt: on

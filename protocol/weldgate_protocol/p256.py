@@ -65,7 +65,7 @@ def _check_steps(table: "p256_comb.Table", e: int, r: int, s: int) -> "Generator
     m2, negative2 = p256_comb.recode(r * w % N)
     z = 0
     if p256_machine.ready:
-        scalars = m1.to_bytes(32, "little") + m2.to_bytes(32, "little") + bytes([negative1, negative2])
+        scalars = m1.to_bytes(33, "little") + m2.to_bytes(33, "little") + bytes([negative1, negative2])
         x, y, z = yield from p256_machine.sum_steps(table.work, scalars, BASE, table.data)
     if z == 0:
         yield

@@ -3,10 +3,10 @@
 Decides what a table holds, whose it is and whether it still is what was built.
 
 Theory of operation. Signed comb (Lim-Lee): a scalar is made odd (k or n - k, the sign goes into the points) and written
-with 256 digits of +1 or -1; digit j + 32·i is tooth i of column j, so one column selects one of 2^8 sums ±2^224·P ± ...
-± P, of which half need a table since the other half are their negatives. 31 doublings and 64 additions make u1·G + u2·Q.
+with 259 digits of +1 or -1; digit j + 37·i is tooth i of column j, so one column selects one of 2^7 sums ±2^222·P ± ...
+± P, of which half need a table since the other half are their negatives. 36 doublings and 74 additions make u1·G + u2·Q.
 
-A table holds 128 affine points, x and y in Montgomery form (times 2^260 modulo p), 32 bytes each, little-endian. A
+A table holds 64 affine points, x and y in Montgomery form (times 2^260 modulo p), 32 bytes each, little-endian. A
 key's is made from the key, here, and sealed with SHA-256 over table and key. The seal is looked at before each check; a
 table that differs is built again. The generator's has its SHA-256 in the code: where that differs nothing verifies.
 """
@@ -21,11 +21,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-TEETH = const(8)
-COLUMNS = const(32)  # TEETH * COLUMNS = 256 digits
-TABLES_MAX = 2  # public keys whose tables are kept, 8 KB each
-_HALF = const(128)  # points in a table: the top tooth is always +
-_ALL_ONES = (1 << 256) - 1
+TEETH = const(7)
+COLUMNS = const(37)  # TEETH * COLUMNS = 259 >= 256 digits
+TABLES_MAX = 2  # public keys whose tables are kept, 4 KB each
+_HALF = const(64)  # points in a table: the top tooth is always +
+_ALL_ONES = (1 << 259) - 1
 
 
 class Table:
@@ -46,7 +46,7 @@ class Table:
         self.public = b""
 
 
-# Allocated once, at start: a fragmented heap would have no 8 KB in one piece later. Last used first.
+# Allocated once, at start: a fragmented heap would have no 4 KB in one piece later. Last used first.
 tables = [Table() for _ in range(TABLES_MAX)]
 
 
@@ -107,7 +107,7 @@ def _put(table: bytearray, index: int, x: int, y: int) -> None:
 
 
 def _doublings_steps(work: bytearray, x: int, y: int) -> "Generator[None, None, tuple[int, int, int]]":
-    """Double an affine point 32 times, from one tooth to the next."""
+    """Double an affine point 37 times, from one tooth to the next."""
     if p256_machine.ready:
         point = yield from p256_machine.doublings_steps(work, x, y, COLUMNS)
         return point
@@ -120,7 +120,7 @@ def _doublings_steps(work: bytearray, x: int, y: int) -> "Generator[None, None, 
 
 
 def _teeth_steps(work: bytearray, public64: bytes) -> "Generator[None, None, list[int]]":
-    """Compute the teeth 2^(32·i)·Q, i = 0..7, affine, as a flat list x0, y0, x1, y1 …"""
+    """Compute the teeth 2^(37·i)·Q, i = 0..6, affine, as a flat list x0, y0, x1, y1 …"""
     x = int.from_bytes(public64[:32], "big")
     y = int.from_bytes(public64[32:], "big")
     teeth = [x, y]
@@ -153,7 +153,7 @@ def _seed_steps(teeth: "list[int]") -> "Generator[None, None, list[int]]":
 
 
 def fill_steps(table: Table, public64: bytes) -> "Generator[None, None, None]":
-    """Make a table this key's: 128 affine points, entry e = top tooth + the others by e's bits (1 = +).
+    """Make a table this key's: 64 affine points, entry e = top tooth + the others by e's bits (1 = +).
 
     Doubles the table tooth by tooth: entry e + 2^i = entry e + 2 x tooth i. The x of two summands never agree (their
     scalars are distinct, not opposite, and below n), so affine additions with shared inversions do.

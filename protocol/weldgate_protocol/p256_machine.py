@@ -41,7 +41,7 @@ R = (1 << 260) % P
 R_INVERSE = 0x0FFFFFFFE00000003FFFFFFFD0000000200000001FFFFFFFE000000030000000
 WORK_BYTES = const(1428)  # 11 registers, then what `run` needs: columns 59, sums 20, digits 58 cells
 
-COLUMNS = const(32)
+COLUMNS = const(37)
 _SLICE_COLUMNS = const(4)  # of a sum, some 0.7 million x86-64 instructions
 _SLICE_DOUBLINGS = const(12)
 _MASK30 = const(0x3FFFFFFF)
@@ -131,7 +131,7 @@ def sum_steps(
 
     Args:
         work: see `make_work`.
-        scalars: 32 bytes little-endian for the generator, 32 for the key, the digits' bits as in `p256_comb.recode`;
+        scalars: 33 bytes little-endian for the generator, 33 for the key, the digits' bits as in `p256_comb.recode`;
             then a byte 0 or 1 for each, whether its points are negated.
         base: the generator's table.
         own: the key's table; one byte after its end may be read.

@@ -12,18 +12,18 @@ from pathlib import Path
 from p256_examples import G, P, add, negative, times
 
 TARGET = Path(__file__).resolve().parents[2] / "protocol" / "weldgate_protocol" / "_p256_base.py"
-TEETH, COLUMNS = 8, 32
+TEETH, COLUMNS = 7, 37
 LINE_BYTES = 28
 HEAD = '''"""The comb table of P-256's generator: computed by tests/vectors/build_p256_base.py, used by `p256_comb`.
 
-128 points of 64 bytes: x and y times 2^260 modulo p, little-endian.
+64 points of 64 bytes: x and y times 2^260 modulo p, little-endian.
 """
 
 '''
 
 
 def entries(point: tuple[int, int]) -> bytes:
-    """Return a point's table: entry e = tooth 7 ± the others, + where e has the bit."""
+    """Return a point's table: entry e = tooth 6 ± the others, + where e has the bit."""
     teeth = [times(1 << (COLUMNS * i), point) for i in range(TEETH)]
     data = b""
     for e in range(1 << (TEETH - 1)):
