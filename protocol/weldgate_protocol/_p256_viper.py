@@ -53,27 +53,28 @@ def run(x: ptr32, y: ptr32, m: ptr32, program: ptr8, scalars: ptr8, base: ptr8, 
             y = ptr32(int(m) + 80 * int(pc[3]))
             pc = ptr8(int(pc) + 4)
             if kind == 0:  # z = x·y / R
-                same = int(int(x) == int(y))
+                same = int(x) == int(y)
                 t[59] = x[0] + x[10]
-                t[69] = y[0] + y[10]
                 t[60] = x[1] + x[11]
-                t[70] = y[1] + y[11]
                 t[61] = x[2] + x[12]
-                t[71] = y[2] + y[12]
                 t[62] = x[3] + x[13]
-                t[72] = y[3] + y[13]
                 t[63] = x[4] + x[14]
-                t[73] = y[4] + y[14]
                 t[64] = x[5] + x[15]
-                t[74] = y[5] + y[15]
                 t[65] = x[6] + x[16]
-                t[75] = y[6] + y[16]
                 t[66] = x[7] + x[17]
-                t[76] = y[7] + y[17]
                 t[67] = x[8] + x[18]
-                t[77] = y[8] + y[18]
                 t[68] = x[9] + x[19]
-                t[78] = y[9] + y[19]
+                if not same:
+                    t[69] = y[0] + y[10]
+                    t[70] = y[1] + y[11]
+                    t[71] = y[2] + y[12]
+                    t[72] = y[3] + y[13]
+                    t[73] = y[4] + y[14]
+                    t[74] = y[5] + y[15]
+                    t[75] = y[6] + y[16]
+                    t[76] = y[7] + y[17]
+                    t[77] = y[8] + y[18]
+                    t[78] = y[9] + y[19]
                 block = 0
                 while block < 3:
                     if same:  # a square, each product of two different limbs once
@@ -143,33 +144,51 @@ def run(x: ptr32, y: ptr32, m: ptr32, program: ptr8, scalars: ptr8, base: ptr8, 
                 x = t  # the column
                 y = ptr32(0)  # the carry
                 end = int(t) + 40
-                while int(x) < end:  # columns 0 to 9
+                while int(x) < end:  # columns 0 to 9, two a turn
                     y = ptr32(int(y) + x[0] + (x[91] << 5))
                     x[98] = int(y) & 8191
                     y = ptr32(int(y) >> 13)
-                    x = ptr32(int(x) + 4)
+                    y = ptr32(int(y) + x[1] + (x[92] << 5))
+                    x[99] = int(y) & 8191
+                    y = ptr32(int(y) >> 13)
+                    x = ptr32(int(x) + 8)
                 end += 40
                 while int(x) < end:  # columns 10 to 19, with the middle
                     y = ptr32(int(y) + x[0] + x[30] - x[-10] - x[10]
                               + (x[91] << 5) + (x[84] << 10) - (x[81] << 3) + (x[79] << 9))
                     x[98] = int(y) & 8191
                     y = ptr32(int(y) >> 13)
-                    x = ptr32(int(x) + 4)
+                    y = ptr32(int(y) + x[1] + x[31] - x[-9] - x[11]
+                              + (x[92] << 5) + (x[85] << 10) - (x[82] << 3) + (x[80] << 9))
+                    x[99] = int(y) & 8191
+                    y = ptr32(int(y) >> 13)
+                    x = ptr32(int(x) + 8)
                 end += 36
-                while int(x) < end:  # columns 20 to 28: the result's
+                while int(x) < end:  # columns 20 to 28: the result's, three a turn
                     y = ptr32(int(y) + x[0] + x[30] - x[-10] - x[10]
                               + (x[91] << 5) + (x[84] << 10) - (x[81] << 3) + (x[79] << 9))
                     z[0] = int(y) & 8191
-                    z = ptr32(int(z) + 4)
                     y = ptr32(int(y) >> 13)
-                    x = ptr32(int(x) + 4)
+                    y = ptr32(int(y) + x[1] + x[31] - x[-9] - x[11]
+                              + (x[92] << 5) + (x[85] << 10) - (x[82] << 3) + (x[80] << 9))
+                    z[1] = int(y) & 8191
+                    y = ptr32(int(y) >> 13)
+                    y = ptr32(int(y) + x[2] + x[32] - x[-8] - x[12]
+                              + (x[93] << 5) + (x[86] << 10) - (x[83] << 3) + (x[81] << 9))
+                    z[2] = int(y) & 8191
+                    y = ptr32(int(y) >> 13)
+                    z = ptr32(int(z) + 12)
+                    x = ptr32(int(x) + 12)
                 end += 40
-                while int(x) < end:  # columns 29 to 38
+                while int(x) < end:  # columns 29 to 38, two a turn
                     y = ptr32(int(y) + x[0] + (x[84] << 10) - (x[81] << 3) + (x[79] << 9))
                     z[0] = int(y) & 8191
-                    z = ptr32(int(z) + 4)
                     y = ptr32(int(y) >> 13)
-                    x = ptr32(int(x) + 4)
+                    y = ptr32(int(y) + x[1] + (x[85] << 10) - (x[82] << 3) + (x[80] << 9))
+                    z[1] = int(y) & 8191
+                    y = ptr32(int(y) >> 13)
+                    z = ptr32(int(z) + 8)
+                    x = ptr32(int(x) + 8)
                 z[0] = int(y)
                 continue
             if kind < 3:  # z, z + 1 = a comb's point for this column
@@ -209,46 +228,52 @@ def run(x: ptr32, y: ptr32, m: ptr32, program: ptr8, scalars: ptr8, base: ptr8, 
             # z = x + c·y - k·p, where k, guessed from the top limbs, leaves it between 0 and 1.04·p
             kind -= 16
             k = (x[19] + y[19] * kind - 17) >> 9
-            v = k + x[0] + y[0] * kind
+            v = k
+            i = 2
+            while i:
+                v += x[0] + y[0] * kind
+                z[0] = v & 8191
+                v = v >> 13
+                v += x[1] + y[1] * kind
+                z[1] = v & 8191
+                v = v >> 13
+                v += x[2] + y[2] * kind
+                z[2] = v & 8191
+                v = v >> 13
+                v += x[3] + y[3] * kind
+                z[3] = v & 8191
+                v = v >> 13
+                v += x[4] + y[4] * kind
+                z[4] = v & 8191
+                v = v >> 13
+                v += x[5] + y[5] * kind
+                z[5] = v & 8191
+                v = v >> 13
+                v += x[6] + y[6] * kind
+                z[6] = v & 8191
+                v = v >> 13
+                i -= 1
+                v -= k << (10 - 5 * i)
+                x = ptr32(int(x) + 28)
+                y = ptr32(int(y) + 28)
+                z = ptr32(int(z) + 28)
+            v += x[0] + y[0] * kind
             z[0] = v & 8191
-            v = (v >> 13) + x[1] + y[1] * kind
+            v = v >> 13
+            v += x[1] + y[1] * kind
             z[1] = v & 8191
-            v = (v >> 13) + x[2] + y[2] * kind
+            v = v >> 13
+            v += x[2] + y[2] * kind
             z[2] = v & 8191
-            v = (v >> 13) + x[3] + y[3] * kind
+            v = v >> 13
+            v += x[3] + y[3] * kind + (k << 3)
             z[3] = v & 8191
-            v = (v >> 13) + x[4] + y[4] * kind
+            v = v >> 13
+            v += x[4] + y[4] * kind
             z[4] = v & 8191
-            v = (v >> 13) + x[5] + y[5] * kind
+            v = v >> 13
+            v += x[5] + y[5] * kind - (k << 9)
             z[5] = v & 8191
-            v = (v >> 13) + x[6] + y[6] * kind
-            z[6] = v & 8191
-            v = (v >> 13) + x[7] + y[7] * kind - (k << 5)
-            z[7] = v & 8191
-            v = (v >> 13) + x[8] + y[8] * kind
-            z[8] = v & 8191
-            v = (v >> 13) + x[9] + y[9] * kind
-            z[9] = v & 8191
-            v = (v >> 13) + x[10] + y[10] * kind
-            z[10] = v & 8191
-            v = (v >> 13) + x[11] + y[11] * kind
-            z[11] = v & 8191
-            v = (v >> 13) + x[12] + y[12] * kind
-            z[12] = v & 8191
-            v = (v >> 13) + x[13] + y[13] * kind
-            z[13] = v & 8191
-            v = (v >> 13) + x[14] + y[14] * kind - (k << 10)
-            z[14] = v & 8191
-            v = (v >> 13) + x[15] + y[15] * kind
-            z[15] = v & 8191
-            v = (v >> 13) + x[16] + y[16] * kind
-            z[16] = v & 8191
-            v = (v >> 13) + x[17] + y[17] * kind + (k << 3)
-            z[17] = v & 8191
-            v = (v >> 13) + x[18] + y[18] * kind
-            z[18] = v & 8191
-            v = (v >> 13) + x[19] + y[19] * kind - (k << 9)
-            z[19] = v & 8191
         column -= 1
 
 

@@ -12,7 +12,6 @@ forgery; and a sum off the curve is a no, since only a fault in memory can have 
 """
 
 from weldgate_protocol import p256_comb, p256_machine
-from weldgate_protocol._p256_base import BASE
 from weldgate_protocol.p256_curve import B, GENERATOR, N, P, add, double, holds, inverse_steps, on_curve
 
 TYPE_CHECKING = False
@@ -40,7 +39,7 @@ def verify_steps(public64: bytes, digest32: bytes, signature64: bytes) -> "Gener
     Returns:
         True if and only if the signature is good; any malformed argument is False.
     """
-    if len(digest32) != 32 or len(signature64) != 64 or not on_curve(public64):
+    if len(digest32) != 32 or len(signature64) != 64:
         return False
     r = int.from_bytes(signature64[:32], "big")
     s = int.from_bytes(signature64[32:], "big")
@@ -51,8 +50,9 @@ def verify_steps(public64: bytes, digest32: bytes, signature64: bytes) -> "Gener
     yield
     table = p256_comb.take(public64)
     try:
-        yield from p256_comb.fill_steps(table, public64)
-        good = yield from _check_steps(table, int.from_bytes(digest32, "big"), r, s)
+        good = yield from p256_comb.fill_steps(table, public64)
+        if good:
+            good = yield from _check_steps(table, int.from_bytes(digest32, "big"), r, s)
     finally:  # also when the check is closed before its end
         p256_comb.give_back(table)
     return good
@@ -66,7 +66,7 @@ def _check_steps(table: "p256_comb.Table", e: int, r: int, s: int) -> "Generator
     z = 0
     if p256_machine.ready:
         scalars = m1.to_bytes(33, "little") + m2.to_bytes(33, "little") + bytes([negative1, negative2])
-        x, y, z = yield from p256_machine.sum_steps(table.work, scalars, BASE, table.data)
+        x, y, z = yield from p256_machine.sum_steps(table.work, scalars, p256_comb.BASE, table.data)
     if z == 0:
         yield
         x, y, z = yield from _sum_steps(table.data, m1, negative1, m2, negative2)
@@ -86,7 +86,7 @@ def _sum_steps(
     x, y, z = 1, 1, 0
     for column in range(p256_comb.COLUMNS - 1, -1, -1):
         x, y, z = double(x, y, z)
-        x, y, z = add(x, y, z, *p256_comb.select(BASE, m1, column, negative1))
+        x, y, z = add(x, y, z, *p256_comb.select(p256_comb.BASE, m1, column, negative1))
         x, y, z = add(x, y, z, *p256_comb.select(own, m2, column, negative2))
         if column & 1:
             yield

@@ -50,9 +50,19 @@ class Table:
 tables = [Table() for _ in range(TABLES_MAX)]
 
 
-def base_is_whole() -> bool:
-    """Tell whether no bit of the generator's table has changed since it was computed."""
-    return sha256(BASE) == BASE_SHA256
+_base_whole: "bool | None" = None  # not looked at yet
+
+
+def base_is_whole(again: bool = False) -> bool:
+    """Tell whether no bit of the generator's table has changed since it was computed.
+
+    Args:
+        again: look again; else once after each start. What goes wrong after that leads off the curve.
+    """
+    global _base_whole
+    if again or _base_whole is None:
+        _base_whole = sha256(BASE) == BASE_SHA256
+    return _base_whole
 
 
 def take(public64: bytes) -> Table:
@@ -152,14 +162,19 @@ def _seed_steps(teeth: "list[int]") -> "Generator[None, None, list[int]]":
     return points
 
 
-def fill_steps(table: Table, public64: bytes) -> "Generator[None, None, None]":
+def fill_steps(table: Table, public64: bytes) -> "Generator[None, None, bool]":
     """Make a table this key's: 64 affine points, entry e = top tooth + the others by e's bits (1 = +).
 
     Doubles the table tooth by tooth: entry e + 2^i = entry e + 2 x tooth i. The x of two summands never agree (their
     scalars are distinct, not opposite, and below n), so affine additions with shared inversions do.
+
+    Returns:
+        False for what is no point of the curve; the table is as it was.
     """
     if table.is_for(public64):
-        return
+        return True
+    if not on_curve(public64):
+        return False
     table.drop()
     teeth = yield from _teeth_steps(table.work, public64)
     seed = yield from _seed_steps(teeth)
@@ -184,6 +199,7 @@ def fill_steps(table: Table, public64: bytes) -> "Generator[None, None, None]":
     data[64 * _HALF :] = public64
     table.seal = sha256(data)
     table.public = bytes(public64)
+    return True
 
 
 def prepare_steps(public64: bytes) -> "Generator[None, None, None]":
@@ -192,8 +208,8 @@ def prepare_steps(public64: bytes) -> "Generator[None, None, None]":
     Args:
         public64: a point of the curve, x ‖ y, 64 bytes; anything else is left alone.
     """
-    if not on_curve(public64):
-        return
+    base_is_whole(again=True)
+    yield
     table = take(public64)
     try:
         yield from fill_steps(table, public64)

@@ -6,7 +6,7 @@ is special, and hands what is special back to here.
 
 from weldgate_protocol import p256_machine
 from weldgate_protocol._compat import const
-from weldgate_protocol.p256_machine import P
+from weldgate_protocol.p256_machine import N, P
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
     Jacobian = tuple[int, int, int]
 
-# SP 800-186 §3.2.1.3, as is P
-N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+# SP 800-186 §3.2.1.3, both
 B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
 GENERATOR = (
     b"\x6b\x17\xd1\xf2\xe1\x2c\x42\x47\xf8\xbc\xe6\xe5\x63\xa4\x40\xf2\x77\x03\x7d\x81\x2d\xeb\x33\xa0\xf4\xa1\x39\x45"

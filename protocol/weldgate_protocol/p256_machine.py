@@ -18,7 +18,8 @@ on, so z = 0 at the end says that somewhere a case was special (or the sum is at
 curve of odd order has a point with y = 0 to be doubled. One test at the end stands for 63 on the way.
 
 `inverse` is Bernstein and Yang's safegcd (https://gcd.cr.yp.to, with delta from 1/2 as in libsecp256k1): thirty steps
-on the low bits make a 2×2 matrix, which goes onto the big integers at once; 20 rounds at most.
+on the low bits make a 2×2 matrix, which goes onto the big integers at once; after 20 rounds at most g is 0. The
+division by 2^30 that each round owes the cofactors is made good at the end, by 2^-600.
 """
 
 from struct import unpack
@@ -36,7 +37,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+# SP 800-186 §3.2.1.3, both
 P = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
+N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 R = (1 << 260) % P
 R_INVERSE = 0x0FFFFFFFE00000003FFFFFFFD0000000200000001FFFFFFFE000000030000000
 WORK_BYTES = const(1428)  # 11 registers, then what `run` needs: columns 59, sums 20, digits 58 cells
@@ -45,6 +48,8 @@ COLUMNS = const(37)
 _SLICE_COLUMNS = const(4)  # of a sum, some 0.7 million x86-64 instructions
 _SLICE_DOUBLINGS = const(12)
 _MASK30 = const(0x3FFFFFFF)
+_ROUNDS = const(20)  # of thirty divsteps; 590 are enough for 256 bits
+_UNSCALE = {modulus: pow((modulus + 1) >> 1, 30 * _ROUNDS, modulus) for modulus in (P, N)}  # 2^-600
 
 # Registers: 0 to 2 the sum X, Y, Z; 3 and 4 the point to add; 5 to 9 what is in between; 10 holds one.
 _DOUBLE = (  # dbl-2001-b for a = -3, alpha negated
@@ -114,8 +119,8 @@ def _set(work: bytearray, register: int, value: int) -> None:
 def _plain(work: bytearray, register: int) -> int:
     """Return a register's field element, out of Montgomery form and reduced."""
     value = 0
-    for at in range(80 * register + 76, 80 * register - 4, -4):
-        value = value << 13 | work[at + 1] << 8 | work[at]
+    for at in range(80 * register + 72, 80 * register - 8, -8):  # limbs by twos: small integers on 32 bits too
+        value = value << 26 | (work[at + 5] << 21 | work[at + 4] << 13 | work[at + 1] << 8 | work[at])
     return value * R_INVERSE % P
 
 
@@ -162,22 +167,19 @@ def doublings_steps(work: bytearray, x: int, y: int, times: int) -> "Generator[N
 
 
 def inverse(value: int, modulus: int) -> int:
-    """Invert modulo an odd prime of 256 bits; 0 for 0."""
+    """Invert modulo p or n; 0 for 0."""
     f, g = modulus, value % modulus
-    # -1 / modulus modulo 2^30, by Newton: each turn doubles the bits that are right, from 3 on.
-    low = modulus
-    for _ in range(4):
-        low = low * (2 - modulus * low) & _MASK30
-    low = -low & _MASK30
-    d, e, zeta = 0, 1, -1
+    d, e, zeta = 0, 1, -1  # value·d = f·2^(30·rounds) modulo the modulus, and value·e = g·2^(30·rounds)
     cells = bytearray(16)
+    rounds = _ROUNDS
     while g:
         zeta = divsteps(zeta, f & _MASK30, g & _MASK30, cells)
         u, v, q, r = unpack("<iiii", cells)
         f, g = (u * f + v * g) >> 30, (q * f + r * g) >> 30
         d, e = u * d + v * e, q * d + r * e
-        d = (d + ((d & _MASK30) * low & _MASK30) * modulus) >> 30
-        e = (e + ((e & _MASK30) * low & _MASK30) * modulus) >> 30
-    if f == 1:
-        return d % modulus
-    return -d % modulus if f == -1 else 0
+        rounds -= 1
+    if f == -1:
+        d = -d
+    elif f != 1:
+        return 0
+    return (d << 30 * rounds) % modulus * _UNSCALE[modulus] % modulus
