@@ -67,7 +67,7 @@ def _check_steps(table: "p256_comb.Table", e: int, r: int, s: int) -> "Generator
     if p256_machine.ready:
         scalars = m1.to_bytes(33, "little") + m2.to_bytes(33, "little") + bytes([negative1, negative2])
         x, y, z = yield from p256_machine.sum_steps(table.work, scalars, p256_comb.BASE, table.data)
-    if z == 0:
+    if z == 0:  # no machine, or a special case on the way
         yield
         x, y, z = yield from _sum_steps(table.data, m1, negative1, m2, negative2)
     if z == 0:

@@ -208,6 +208,8 @@ def prepare_steps(public64: bytes) -> "Generator[None, None, None]":
     Args:
         public64: a point of the curve, x ‖ y, 64 bytes; anything else is left alone.
     """
+    if not on_curve(public64):
+        return
     base_is_whole(again=True)
     yield
     table = take(public64)
