@@ -9,11 +9,11 @@ Theory of operation. The work area holds 32-bit cells: registers of 20 limbs fro
 low columns t[0..18], the high ones t[20..38], the middle ones t[40..58] of a product, sums t[59..78] of halves, and
 quotient digits t[98..117] with 19 cells before and after them that stay zero.
 
-A product takes three blocks of 10 x 10 limbs (Karatsuba): low, high, and the product of the sums of halves, whose excess
-over the other two belongs in the middle. A column is below 20·2^26 + 2^24 < 2^31; the middle block alone may pass 2^31,
-which on 32 bits comes right again when low and high are taken off. Montgomery's reduction follows. p = -1 modulo 2^13,
-so a column's own low 13 bits are its quotient digit q, and q·p = q·(2^256 - 2^224 + 2^192 + 2^96) - q adds q to the
-columns 19, 17, 14 and 7 further on, shifted by 9, 3 (taken off), 10 and 5, and clears the column itself.
+A product takes three blocks of 10 x 10 limbs (Karatsuba): low, high, and the product of the sums of halves, whose
+excess over the other two belongs in the middle. A column is below 20·2^26 + 2^24 < 2^31; the middle block alone may
+pass 2^31, which on 32 bits comes right again when low and high are taken off. Montgomery's reduction follows. p = -1
+modulo 2^13, so a column's own low 13 bits are its quotient digit q, and q·p = q·(2^256 - 2^224 + 2^192 + 2^96) - q adds
+q to the columns 19, 17, 14 and 7 further on, shifted by 9, 3 (taken off), 10 and 5, and clears the column itself.
 
 Whatever stands in a cell is never negative: on 64 bits a load extends with zeros. Only x and y, the first two
 arguments, live in machine registers, so they also serve as whatever is used most; a cast costs nothing.
@@ -37,8 +37,8 @@ def run(x: ptr32, y: ptr32, m: ptr32, program: ptr8, scalars: ptr8, base: ptr8, 
         m: the work area.
         program: its length in bytes, then four bytes an instruction.
         scalars: 33 bytes little-endian for the generator, 33 for the key; a byte for each, 1 to negate its points.
-        base: the generator's table.
-        own: the key's table, and at least one byte more.
+        base: the generator's table, with a byte to spare.
+        own: the key's, likewise.
         column: the first.
         low: the last.
     """
@@ -143,8 +143,17 @@ def run(x: ptr32, y: ptr32, m: ptr32, program: ptr8, scalars: ptr8, base: ptr8, 
                 t = ptr32(int(m) + 880)
                 x = t  # the column
                 y = ptr32(0)  # the carry
-                end = int(t) + 40
-                while int(x) < end:  # columns 0 to 9, two a turn
+                end = int(t) + 24
+                while int(x) < end:  # columns 0 to 5, two a turn
+                    y = ptr32(int(y) + x[0])
+                    x[98] = int(y) & 8191
+                    y = ptr32(int(y) >> 13)
+                    y = ptr32(int(y) + x[1])
+                    x[99] = int(y) & 8191
+                    y = ptr32(int(y) >> 13)
+                    x = ptr32(int(x) + 8)
+                end += 16
+                while int(x) < end:  # columns 6 to 9, two a turn
                     y = ptr32(int(y) + x[0] + (x[91] << 5))
                     x[98] = int(y) & 8191
                     y = ptr32(int(y) >> 13)

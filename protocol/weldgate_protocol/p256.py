@@ -12,7 +12,9 @@ forgery; and a sum off the curve is a no, since only a fault in memory can have 
 """
 
 from weldgate_protocol import p256_comb, p256_machine
-from weldgate_protocol.p256_curve import B, GENERATOR, N, P, add, double, holds, inverse_steps, on_curve
+from weldgate_protocol.p256_curve import add, double, holds, inverse_steps
+from weldgate_protocol.p256_curve import on_curve as on_curve
+from weldgate_protocol.p256_machine import N, P
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,16 +74,14 @@ def _check_steps(table: "p256_comb.Table", e: int, r: int, s: int) -> "Generator
         x, y, z = yield from _sum_steps(table.data, m1, negative1, m2, negative2)
     if z == 0:
         return False
-    if not holds(x, y, z):
+    zz = z * z % P
+    if not holds(x, y, zz):
         table.drop()
         return False
-    zz = z * z % P
     return (r * zz - x) % P == 0 or (r + N < P and ((r + N) * zz - x) % P == 0)
 
 
-def _sum_steps(
-    own: bytearray, m1: int, negative1: bool, m2: int, negative2: bool
-) -> "Generator[None, None, Jacobian]":
+def _sum_steps(own: bytearray, m1: int, negative1: bool, m2: int, negative2: bool) -> "Generator[None, None, Jacobian]":
     """Add up the two combs by big integers, right in every case."""
     x, y, z = 1, 1, 0
     for column in range(p256_comb.COLUMNS - 1, -1, -1):

@@ -3,8 +3,9 @@
 Decides what a table holds, whose it is and whether it still is what was built.
 
 Theory of operation. Signed comb (Lim-Lee): a scalar is made odd (k or n - k, the sign goes into the points) and written
-with 259 digits of +1 or -1; digit j + 37·i is tooth i of column j, so one column selects one of 2^7 sums ±2^222·P ± ...
-± P, of which half need a table since the other half are their negatives. 36 doublings and 74 additions make u1·G + u2·Q.
+with 259 digits of +1 or -1; digit j + 37·i is tooth i of column j, so one column selects one of 2^7 sums
+±2^222·P ± ... ± P, of which half need a table since the other half are their negatives. 36 doublings and 73 additions
+make u1·G + u2·Q.
 
 A table holds 64 affine points, x and y in Montgomery form (times 2^260 modulo p), 32 bytes each, little-endian. A
 key's is made from the key, here, and sealed with SHA-256 over table and key. The seal is looked at before each check; a
@@ -13,9 +14,10 @@ table that differs is built again. The generator's has its SHA-256 in the code: 
 
 from weldgate_protocol import p256_machine
 from weldgate_protocol._compat import const, sha256
-from weldgate_protocol._p256_base import BASE, BASE_SHA256
-from weldgate_protocol.p256_curve import N, P, add, affine_steps, double, inverses_steps, on_curve
-from weldgate_protocol.p256_machine import R, R_INVERSE
+from weldgate_protocol._p256_base import BASE as BASE
+from weldgate_protocol._p256_base import BASE_SHA256
+from weldgate_protocol.p256_curve import add, affine_steps, double, inverses_steps, on_curve
+from weldgate_protocol.p256_machine import R_INVERSE, N, P, R
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ is special, and hands what is special back to here.
 
 from weldgate_protocol import p256_machine
 from weldgate_protocol._compat import const
-from weldgate_protocol.p256_machine import N, P
+from weldgate_protocol.p256_machine import P
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,9 +60,8 @@ def on_curve(public64: bytes) -> bool:
     return x < P and y < P and holds(x, y, 1)
 
 
-def holds(x: int, y: int, z: int) -> bool:
-    """Tell whether a Jacobian point satisfies the curve's equation."""
-    zz = z * z % P
+def holds(x: int, y: int, zz: int) -> bool:
+    """Tell whether a Jacobian point, of its z the square, satisfies the curve's equation."""
     z4 = zz * zz % P
     return (y * y - (x * x - 3 * z4) * x - B * z4 % P * zz) % P == 0
 

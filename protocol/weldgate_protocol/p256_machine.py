@@ -138,8 +138,8 @@ def sum_steps(
         work: see `make_work`.
         scalars: 33 bytes little-endian for the generator, 33 for the key, the digits' bits as in `p256_comb.recode`;
             then a byte 0 or 1 for each, whether its points are negated.
-        base: the generator's table.
-        own: the key's table; one byte after its end may be read.
+        base: the generator's table, with a byte to spare.
+        own: the key's, likewise.
 
     Returns:
         The sum in Jacobian coordinates; z = 0 when it is at infinity or a case was special.

@@ -16,14 +16,15 @@ TEETH, COLUMNS = 7, 37
 LINE_BYTES = 28
 HEAD = '''"""The comb table of P-256's generator: computed by tests/vectors/build_p256_base.py, used by `p256_comb`.
 
-64 points of 64 bytes: x and y times 2^260 modulo p, little-endian.
+64 points of 64 bytes, x and y times 2^260 modulo p, little-endian; and a byte to spare, since the machine code reads
+three bytes for a limb.
 """
 
 '''
 
 
 def entries(point: tuple[int, int]) -> bytes:
-    """Return a point's table: entry e = tooth 6 ± the others, + where e has the bit."""
+    """Return a point's table: entry e = tooth 6 ± the others, + where e has the bit; and a byte to spare."""
     teeth = [times(1 << (COLUMNS * i), point) for i in range(TEETH)]
     data = b""
     for e in range(1 << (TEETH - 1)):
@@ -32,7 +33,7 @@ def entries(point: tuple[int, int]) -> bytes:
             entry = add(entry, teeth[i] if e >> i & 1 else negative(teeth[i]))
         assert entry is not None
         data += b"".join(((value << 260) % P).to_bytes(32, "little") for value in entry)
-    return data
+    return data + b"\0"
 
 
 def lines(data: bytes) -> str:

@@ -268,7 +268,7 @@ def random_cases() -> Iterator[Case]:
             bent = bytearray(digest + signature)
             at = number(f"random place {i} {j}") % (8 * len(bent))
             bent[at // 8] ^= 1 << at % 8
-            yield f"key {i}, signature {j}, bit {at} of digest and signature", key, bytes(bent[:32]), bytes(bent[32:]), False
+            yield f"key {i}, signature {j}, its bit {at} bent", key, bytes(bent[:32]), bytes(bent[32:]), False
 
 
 def cases() -> Iterator[Case]:
