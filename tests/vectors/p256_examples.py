@@ -93,6 +93,16 @@ def keyed(d: int, u1: int, u2: int) -> tuple[bytes, bytes, bytes] | None:
     return public(d), b32(u1 * s % N), pair(r, s)
 
 
+def under(q: Point, u1: int, u2: int) -> tuple[bytes, bytes]:
+    """Return digest and a good signature whose check computes u1·G + u2·Q, for a key whose private half is unknown."""
+    point = add(times(u1, G), times(u2, q))
+    if point is None:
+        raise ValueError("sum at infinity")
+    r = point[0] % N
+    s = r * pow(u2, -1, N) % N
+    return b32(u1 * s % N), pair(r, s)
+
+
 def sign(d: int, digest: bytes, k: int) -> bytes:
     """Sign with a given nonce."""
     point = times(k, G)
@@ -153,6 +163,8 @@ def good_cases() -> Iterator[Case]:
             made = keyed(d, u1, u2)
             if made:
                 yield f"{name}, u1 = {u1:#x}, u2 = {u2:#x}", *made, True
+    small = next(p for p in (lift(i) for i in range(1, 100)) if p is not None)
+    yield "key with a small x", pair(*small), *under(small, number("u1"), number("u2")), True
     # x of the sum in n .. p - 1: r = x - n, and only r + n matches.
     high = next(p for p in (lift(N + i) for i in range(100)) if p is not None)
     made = crafted(number("u1"), number("u2"), high, high[0] - N)
@@ -242,13 +254,14 @@ def broken_cases() -> Iterator[Case]:
         ("point 0, 0", bytes(64)),
         ("x = p", pair(P, y)),
         ("y = p", pair(x, P)),
-        ("x + p of a point", pair(low[0] + P, low[1])),
         ("all ones", b"\xff" * 64),
         ("key of 63 bytes", key[:63]),
         ("key of 65 bytes", b"\x04" + key),
         ("no key", b""),
     ):
         yield name, point, digest, signature, False
+    made = under(low, number("u1"), number("u2"))
+    yield "x + p of a key whose signature is good", pair(low[0] + P, low[1]), *made, False
     yield "signature of 63 bytes", key, digest, signature[:63], False
     yield "signature of 65 bytes", key, digest, signature + b"\x00", False
     yield "no signature", key, digest, b"", False
