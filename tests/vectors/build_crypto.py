@@ -32,8 +32,8 @@ from object_examples import (
     key_set_cases,
 )
 from order_examples import order_cases
+from p256_examples import P, random_cases
 from p256_examples import cases as signature_cases
-from p256_examples import random_cases
 from token_examples import base45_cases, token_cases
 
 SETUP = {
@@ -62,6 +62,8 @@ def oracle(public: bytes, digest: bytes, signature: bytes) -> bool:
         return False
     x, y = int.from_bytes(public[:32], "big"), int.from_bytes(public[32:], "big")
     r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+    if x >= P or y >= P:  # no key (SP 800-56A §5.6.2.3.3, step 2), though OpenSSL takes the numbers modulo p
+        return False
     try:
         key = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
         key.verify(utils.encode_dss_signature(r, s), digest, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
