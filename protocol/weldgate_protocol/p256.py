@@ -47,12 +47,9 @@ def verify_steps(public64: bytes, digest32: bytes, signature64: bytes) -> "Gener
     s = int.from_bytes(signature64[32:], "big")
     if not (0 < r < N and 0 < s < N):
         return False
-    if not p256_comb.base_is_whole():
-        return False
-    yield
     table = p256_comb.take(public64)
     try:
-        good = yield from p256_comb.fill_steps(table, public64)
+        good = yield from p256_comb.ready_steps(table, public64)
         if good:
             good = yield from _check_steps(table, int.from_bytes(digest32, "big"), r, s)
     finally:  # also when the check is closed before its end
@@ -68,7 +65,7 @@ def _check_steps(table: "p256_comb.Table", e: int, r: int, s: int) -> "Generator
     z = 0
     if p256_machine.ready:
         scalars = m1.to_bytes(33, "little") + m2.to_bytes(33, "little") + bytes([negative1, negative2])
-        x, y, z = yield from p256_machine.sum_steps(table.work, scalars, p256_comb.BASE, table.data)
+        x, y, z = yield from p256_machine.sum_steps(table.work, scalars, p256_comb.generator.data, table.data)
     if z == 0:  # no machine, or a special case on the way
         yield
         x, y, z = yield from _sum_steps(table.data, m1, negative1, m2, negative2)
@@ -77,16 +74,18 @@ def _check_steps(table: "p256_comb.Table", e: int, r: int, s: int) -> "Generator
     zz = z * z % P
     if not holds(x, y, zz):
         table.drop()
+        p256_comb.generator.drop()
         return False
     return (r * zz - x) % P == 0 or (r + N < P and ((r + N) * zz - x) % P == 0)
 
 
 def _sum_steps(own: bytearray, m1: int, negative1: bool, m2: int, negative2: bool) -> "Generator[None, None, Jacobian]":
     """Add up the two combs by big integers, right in every case."""
+    base = p256_comb.generator.data
     x, y, z = 1, 1, 0
     for column in range(p256_comb.COLUMNS - 1, -1, -1):
         x, y, z = double(x, y, z)
-        x, y, z = add(x, y, z, *p256_comb.select(p256_comb.BASE, m1, column, negative1))
+        x, y, z = add(x, y, z, *p256_comb.select(base, m1, column, negative1))
         x, y, z = add(x, y, z, *p256_comb.select(own, m2, column, negative2))
         if column & 1:
             yield

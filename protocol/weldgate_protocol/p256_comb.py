@@ -1,4 +1,4 @@
-"""Comb tables for P-256: the generator's lies in flash, a key's is built once in memory and kept.
+"""Comb tables for P-256: the generator's and those of a few keys, built once in memory and kept.
 
 Decides what a table holds, whose it is and whether it still is what was built.
 
@@ -7,16 +7,14 @@ with 259 digits of +1 or -1; digit j + 37·i is tooth i of column j, so one colu
 ±2^222·P ± ... ± P, of which half need a table since the other half are their negatives. 36 doublings and 73 additions
 make u1·G + u2·Q.
 
-A table holds 64 affine points, x and y in Montgomery form (times 2^260 modulo p), 32 bytes each, little-endian. A
-key's is made from the key, here, and sealed with SHA-256 over table and key. The seal is looked at before each check; a
-table that differs is built again. The generator's has its SHA-256 in the code: where that differs nothing verifies.
+A table holds 64 affine points, x and y in Montgomery form (times 2^260 modulo p), 32 bytes each, little-endian, and
+after them the key it was made from, here; SHA-256 over all of it is its seal. A key's seal is looked at before each
+check, the generator's when a key is prepared; a table that differs is built again.
 """
 
 from weldgate_protocol import p256_machine
 from weldgate_protocol._compat import const, sha256
-from weldgate_protocol._p256_base import BASE as BASE
-from weldgate_protocol._p256_base import BASE_SHA256
-from weldgate_protocol.p256_curve import add, affine_steps, double, inverses_steps, on_curve
+from weldgate_protocol.p256_curve import GENERATOR, add, affine_steps, double, inverses_steps, on_curve
 from weldgate_protocol.p256_machine import R_INVERSE, N, P, R
 
 TYPE_CHECKING = False
@@ -31,13 +29,13 @@ _ALL_ONES = (1 << 259) - 1
 
 
 class Table:
-    """A buffer for one key's comb table, whose it is, and the work area of the one check that uses it."""
+    """A buffer for one point's comb table, whose it is, and the work area of the one check that uses it."""
 
-    def __init__(self) -> None:
+    def __init__(self, work: bytearray) -> None:
         self.public = b""  # nobody's yet
         self.data = bytearray(64 * _HALF + 64)  # the table, then the key
         self.seal = b""
-        self.work = p256_machine.make_work()
+        self.work = work
 
     def is_for(self, public64: bytes) -> bool:
         """Tell whether this is a key's table and no bit of it has changed since it was built."""
@@ -48,23 +46,9 @@ class Table:
         self.public = b""
 
 
-# Allocated once, at start: a fragmented heap would have no 4 KB in one piece later. Last used first.
-tables = [Table() for _ in range(TABLES_MAX)]
-
-
-_base_whole: "bool | None" = None  # not looked at yet
-
-
-def base_is_whole(again: bool = False) -> bool:
-    """Tell whether no bit of the generator's table has changed since it was computed.
-
-    Args:
-        again: look again; else once after each start. What goes wrong after that leads off the curve.
-    """
-    global _base_whole
-    if again or _base_whole is None:
-        _base_whole = sha256(BASE) == BASE_SHA256
-    return _base_whole
+# Allocated once, at start: a fragmented heap would have no 4 KB in one piece later.
+generator = Table(bytearray(0))
+tables = [Table(p256_machine.make_work()) for _ in range(TABLES_MAX)]  # last used first
 
 
 def take(public64: bytes) -> Table:
@@ -75,7 +59,7 @@ def take(public64: bytes) -> Table:
     for i in range(len(tables)):
         if tables[i].public == public64:
             return tables.pop(i)
-    return tables.pop() if tables else Table()
+    return tables.pop() if tables else Table(p256_machine.make_work())
 
 
 def give_back(table: Table) -> None:
@@ -164,11 +148,16 @@ def _seed_steps(teeth: "list[int]") -> "Generator[None, None, list[int]]":
     return points
 
 
-def fill_steps(table: Table, public64: bytes) -> "Generator[None, None, bool]":
+def fill_steps(table: Table, public64: bytes, work: bytearray) -> "Generator[None, None, bool]":
     """Make a table this key's: 64 affine points, entry e = top tooth + the others by e's bits (1 = +).
 
     Doubles the table tooth by tooth: entry e + 2^i = entry e + 2 x tooth i. The x of two summands never agree (their
     scalars are distinct, not opposite, and below n), so affine additions with shared inversions do.
+
+    Args:
+        table: to be filled; two that fill one at once for the same key write the same bytes to the same places.
+        public64: the key, x ‖ y.
+        work: a work area nobody else uses.
 
     Returns:
         False for what is no point of the curve; the table is as it was.
@@ -178,7 +167,7 @@ def fill_steps(table: Table, public64: bytes) -> "Generator[None, None, bool]":
     if not on_curve(public64):
         return False
     table.drop()
-    teeth = yield from _teeth_steps(table.work, public64)
+    teeth = yield from _teeth_steps(work, public64)
     seed = yield from _seed_steps(teeth)
     data = table.data  # read back as it grows: as integers it would take four times the heap
     _put(data, 0, seed[0], seed[1])
@@ -204,18 +193,33 @@ def fill_steps(table: Table, public64: bytes) -> "Generator[None, None, bool]":
     return True
 
 
+def ready_steps(table: Table, public64: bytes, again: bool = False) -> "Generator[None, None, bool]":
+    """Have the generator's table and this key's there.
+
+    Args:
+        table: as taken for the key.
+        public64: the key.
+        again: look at the generator's seal too; what goes wrong with it in between leads off the curve.
+
+    Returns:
+        False for what is no point of the curve.
+    """
+    if again or generator.public != GENERATOR:
+        yield from fill_steps(generator, GENERATOR, table.work)
+    good = yield from fill_steps(table, public64, table.work)
+    return good
+
+
 def prepare_steps(public64: bytes) -> "Generator[None, None, None]":
-    """Build the table that checks by this key use, ahead of the first one, in slices.
+    """Build the tables that checks by this key use, ahead of the first one, in slices.
 
     Args:
         public64: a point of the curve, x ‖ y, 64 bytes; anything else is left alone.
     """
     if not on_curve(public64):
         return
-    base_is_whole(again=True)
-    yield
     table = take(public64)
     try:
-        yield from fill_steps(table, public64)
+        yield from ready_steps(table, public64, again=True)
     finally:
         give_back(table)

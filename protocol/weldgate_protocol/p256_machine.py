@@ -130,7 +130,7 @@ def _sum(work: bytearray) -> "tuple[int, int, int]":
 
 
 def sum_steps(
-    work: bytearray, scalars: bytes, base: bytes, own: bytearray
+    work: bytearray, scalars: bytes, base: bytearray, own: bytearray
 ) -> "Generator[None, None, tuple[int, int, int]]":
     """Add up two combs, in slices.
 

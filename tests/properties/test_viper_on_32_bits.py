@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from weldgate_protocol import p256_comb, p256_curve, p256_machine
+from weldgate_protocol import p256, p256_comb, p256_curve, p256_machine
 from weldgate_protocol.p256_machine import R_INVERSE, N, P
 
 SOURCE = Path(p256_machine.__file__).with_name("_p256_viper.py")
@@ -146,24 +146,19 @@ def test_inverses(narrow: SimpleNamespace, value: int, modulus: int) -> None:
 
 def test_a_whole_sum(narrow: SimpleNamespace) -> None:
     """Two combs add up to what big integers say; nothing is read beyond the tables."""
-    own = p256_comb.Table()
-    for _ in p256_comb.fill_steps(own, p256_curve.GENERATOR[:32] + (P - _y()).to_bytes(32, "big")):
-        pass
+    base, own = (p256_comb.Table(p256_machine.make_work()) for _ in range(2))
+    p256.run(p256_comb.fill_steps(base, p256_curve.GENERATOR, base.work))
+    p256.run(p256_comb.fill_steps(own, p256_curve.GENERATOR[:32] + (P - _y()).to_bytes(32, "big"), own.work))
     m1, m2 = (1 << 258) // 7, (1 << 259) // 5
     scalars = m1.to_bytes(33, "little") + m2.to_bytes(33, "little") + bytes([0, 1])
     x2, y2, z2 = 1, 1, 0
     for column in range(36, -1, -1):
         x2, y2, z2 = p256_curve.double(x2, y2, z2)
-        x2, y2, z2 = p256_curve.add(x2, y2, z2, *p256_comb.select(p256_comb.BASE, m1, column, False))
+        x2, y2, z2 = p256_curve.add(x2, y2, z2, *p256_comb.select(base.data, m1, column, False))
         x2, y2, z2 = p256_curve.add(x2, y2, z2, *p256_comb.select(own.data, m2, column, True))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(p256_machine, "run", narrow.run, raising=False)
-        steps = p256_machine.sum_steps(own.work, scalars, p256_comb.BASE, own.data)
-        try:
-            while True:
-                next(steps)
-        except StopIteration as stop:
-            x, y, z = stop.value
+        x, y, z = p256.run(p256_machine.sum_steps(own.work, scalars, base.data, own.data))
 
     assert z
     assert (x * z2 * z2 - x2 * z * z) % P == 0

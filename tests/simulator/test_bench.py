@@ -75,9 +75,7 @@ def test_token_check_keeps_its_bounds(tmp_path: Path) -> None:
     """The largest token: 9.5 million instructions, none of its slices 4 million, 40 KB of heap."""
     path = tmp_path / "bench.json"
 
-    bench.main(
-        ["--only", "chip.token_check.x86_64_instructions", "chip.token_check.heap_bytes", "--output", str(path)]
-    )
+    bench.main(["--only", "chip.token_check.x86_64_instructions", "chip.token_check.heap_bytes", "--output", str(path)])
 
     instructions, heap = written(path)
     slices, dearest = (int(words.split()[0]) for words in re.findall(r"(?:in|dearest) (\d+)", instructions["note"]))
