@@ -204,8 +204,8 @@ def _token_check_heap(_say: Callable[[str], None]) -> Figure:
     chip = _chip()
     value = token_check_heap(chip)
     note = (
-        f"smallest heap with which it is verified, less code and key set, to {_STEP_BYTES}; the kept tables of keys "
-        f"are in it; {chip.name}, {chip.bits} bits"
+        f"smallest heap with which it is verified, less code and key set, to {_STEP_BYTES}; all tables are in "
+        f"it; {chip.name}, {chip.bits} bits"
     )
     return Figure("chip.token_check.heap_bytes", value, "bytes", note)
 
