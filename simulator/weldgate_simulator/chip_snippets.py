@@ -202,7 +202,8 @@ def token_heap_programs() -> tuple[str, str]:
     The second makes the key's table, and checks the token three times with it.
     """
     setup, text = _token_setup()
-    bare = f"{setup}p256_comb.tables[:] = []\np256_comb.generator = None\nimport gc\ngc.collect()\nprint('@heap', gc.mem_alloc())"
+    without = "p256_comb.tables[:] = []\np256_comb.generator = None\nimport gc\ngc.collect()"
+    bare = f"{setup}{without}\nprint('@heap', gc.mem_alloc())"
     check = f'for _ in range(3):\n  token.verify("{text}", context)\nprint("@held")'
     return bare, f"import gc\ngc.threshold(8192)\n{setup}gc.threshold(-1)\n{check}"  # as boot.py and main do
 
