@@ -276,8 +276,9 @@ class Hub:
 
     def drop_unknown(self) -> None:
         """Close the connections of chips that are no longer known; called after a reload."""
-        for device, peer in list(self._online.items()):
-            if self._chips.lookup(device) is None:
+        for peer in list(self._peers):
+            device = peer.conversation.device  # from its hello on, proved or not
+            if device and self._chips.lookup(device) is None:
                 peer.drop(reasons.WIRE_UNKNOWN_CHIP)
         self._forget_unknown()
 
@@ -297,7 +298,12 @@ class Hub:
                 durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
                 self._waiters.append((index, durable))
                 await durable
-            found = await asyncio.get_running_loop().run_in_executor(self._lookups, self._find, repeats)
+            try:
+                found = await asyncio.get_running_loop().run_in_executor(self._lookups, self._find, repeats)
+            except (sqlite3.Error, StoreError) as error:
+                _log.error("lookup_failed", device=str(int.from_bytes(peer.device, "big")), reason=str(error))
+                peer.drop(reasons.TOOL_STORE)  # it comes back, and sends again what was not acknowledged
+                return
             rows = conflicts(repeats, found, self.now_ms())
             conflicting = [row for row in rows if row[1] == OWN]
             if conflicting:

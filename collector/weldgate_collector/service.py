@@ -133,7 +133,8 @@ class Service:
     def _open_store(self) -> None:
         """Open the store, and make what lives on it: lines, downlink, hub."""
         config = self._config
-        config.data_dir.mkdir(parents=True, exist_ok=True)
+        config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(self.database, os.O_RDWR | os.O_CREAT, 0o600))  # tokens wait in it; SQLite keeps this mode
         self._stack.callback(os.close, _lock(config.data_dir / "collector.lock"))
         self.writer = Writer(
             self.database, config.store.commit_ms, config.store.batch_rows, self._committed, self._connect

@@ -21,7 +21,7 @@ import cbor2
 from weldgate_simulator import ledger_arc
 from weldgate_simulator.ledger_flash import Identity, Row, identity_of, read_image
 
-__all__ = ["balance", "came_again", "covered", "main", "read_consumer", "read_flash", "read_store", "uncovered"]
+__all__ = ["balance", "covered", "main", "read_consumer", "read_flash", "read_store", "uncovered"]
 
 _START, _ARC, _REFUSAL, _ALARM, _GAP = 0x40, 0x44, 0x46, 0x47, 0x48  # SPEC, message types
 _OWN_GAP, _OWN_CONFLICT = 1, 2  # SPEC, collector's own records
@@ -52,7 +52,12 @@ def read_consumer(path: Path) -> tuple[list[Row], list[Own]]:
     )
 
 
-def came_again(path: Path) -> int:
+def _rows_gone(path: Path) -> int:
+    """Return how many numbers of the store's own count, which has no hole, hold no row; own records have no other."""
+    return int(_query(path, "SELECT coalesce(max(idx), 0) - count(*) FROM records")[0][0])
+
+
+def _came_again(path: Path) -> int:
     """Return how often a row came to the consumer that it held already: it keeps each once, whatever came."""
     return int(_query(path, "SELECT coalesce(sum(value), 0) FROM counts WHERE name = 'doubled'")[0][0])
 
@@ -140,13 +145,15 @@ def report(folder: Path, store: Path, consumer: Path, trace: tuple[Path, str, in
     stored, own = read_store(store)
     delivered, own_delivered = read_consumer(consumer)
     found = balance(flash, stored, delivered)
-    found["duplicates"] += ["a row delivered again"] * came_again(consumer)
+    found["duplicates"] += ["a row delivered again"] * _came_again(consumer)
     gaps = uncovered(stored, own) + uncovered(delivered, own_delivered)
     troubles = [f"{len(items)} {name}: {', '.join(items[:_SHOWN])}" for name, items in found.items() if items]
     if gaps:
         troubles.append(f"{len(gaps)} numbers neither there nor declared: {', '.join(gaps[:_SHOWN])}")
     if sorted(own) != sorted(own_delivered):
         troubles.append(f"{len(own)} own records of the collector, {len(own_delivered)} delivered, or not the same")
+    if gone := _rows_gone(store):
+        troubles.append(f"{gone} rows of the store are gone")
     conflicts = sum(cbor2.loads(record)[1] == _OWN_CONFLICT for _, _, record in own)
     if conflicts:
         troubles.append(f"{conflicts} conflicts on record")

@@ -42,3 +42,30 @@ def test_frame_that_turns_up_on_two_connections_is_stored_once(house: Any, talke
             assert sorted(record.seq for record in h.records(kind=1)) == [2, 4, 5]
 
     asyncio.run(scene())
+
+
+def test_look_up_that_fails_costs_the_connection_only(house: Any, talker: Any) -> None:
+    """Without descriptors, for one, nothing is compared: the chip is let go at once, and is served when it returns."""
+
+    async def scene() -> None:
+        async with house() as h:
+            chip = talker(1)
+            await chip.come_online(h.link)
+            chip.send(chip.frame(1))
+            await chip.acked(1)
+            open_reader = h.hub._open_reader
+
+            def fails() -> None:
+                raise sqlite3.OperationalError("unable to open database file")
+
+            h.hub._open_reader = fails
+            chip.send(chip.frame(1))
+            await chip.until(lambda: chip.is_closed)
+            h.hub._open_reader = open_reader
+            again = talker(1)
+            await again.come_online(h.link, highest=1)
+            again.send(again.frame(1), again.frame(2))
+            await again.acked(2)
+            assert [record.seq for record in h.records(kind=1)] == [1, 2]
+
+    asyncio.run(scene())

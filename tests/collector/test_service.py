@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import secrets
 import signal
 import socket
@@ -365,6 +366,23 @@ def test_documentation_names_every_key_and_metric(tmp_path: Path) -> None:
     for line in Metrics().text().decode().splitlines():
         if line.startswith("# TYPE ") and not line.split()[2].endswith("_created"):
             assert f"`{line.split()[2].removeprefix('weldgate_')}`" in text, line
+
+
+def test_store_is_the_owners_alone(tmp_path: Path) -> None:
+    """Tokens wait in the store for their chips, so nobody else reads it, wherever the folder lies."""
+    before = os.umask(0o022)
+
+    async def scene() -> dict[str, int]:
+        service = Service(load_config(site(tmp_path)))
+        await service.start()
+        modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "data").iterdir()}
+        await service.stop()
+        return modes
+
+    modes = asyncio.run(scene())
+    os.umask(before)
+    assert {"store.sqlite3", "store.sqlite3-wal", "store.sqlite3-shm"} <= set(modes)
+    assert {mode & 0o077 for mode in modes.values()} == {0}
 
 
 def test_control_socket_takes_no_files_place(tmp_path: Path) -> None:

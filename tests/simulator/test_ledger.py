@@ -163,6 +163,16 @@ def test_own_record_that_was_not_delivered_is_missed(world: LedgerWorld, judge: 
     assert judge()[0] == 1
 
 
+def test_own_record_that_is_gone_at_both_ends_is_missed(world: LedgerWorld, judge: Callable[[], Result]) -> None:
+    """Nobody but the collector knows its own records; the store's count of rows does."""
+    world.own_gap(1, RECORDS + 1, RECORDS + 1)
+    world.own_gap(1, RECORDS + 1, RECORDS + 1)
+    world.sql(world.store, "DELETE FROM records WHERE idx = (SELECT min(idx) FROM records WHERE kind = 2)")
+    world.sql(world.consumer, "DELETE FROM own_records WHERE idx = (SELECT min(idx) FROM own_records)")
+
+    assert judge()[0] == 1
+
+
 def test_refusals_and_alarms_are_counted_from_records(world: LedgerWorld, judge: Callable[[], Result]) -> None:
     """A refusal stands for as many as it says; an alarm that was cleared is not raised twice."""
     world.emit(2, messages.REFUSAL, {"reason": 9, "via": 1, "count": 4})
