@@ -11,7 +11,7 @@ import circumstances
 from driver_world import CONSOLE, SCANNER, World
 
 from weldgate_firmware import gate
-from weldgate_protocol import messages, order, p256, reasons, token
+from weldgate_protocol import messages, order, p256_comb, reasons, token
 
 SETUP, TOKENS = circumstances.load("token.json")
 ORDERS = circumstances.load("order.json")[1]
@@ -149,7 +149,7 @@ class TestSigned(unittest.TestCase):
                 self.assertTrue(steps < 10000)
             key_set = self.world.driver._trust.key_set
             starting = next(key.public for key in key_set.keys if key.scopes & 1)
-            self.assertEqual(p256._tables[0].public, starting)
+            self.assertEqual(p256_comb.tables[0].public, starting)
             self.assertIsNone(self.world.driver._trust._preparing)
             self.world.power_cut()
 
