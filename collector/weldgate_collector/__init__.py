@@ -10,7 +10,7 @@ from .entry import check, run
 from .errors import ChipsError, CollectorConfigError, CollectorError, KeyFileError, OrderError, StoreError
 from .links.memory import MemoryLink
 from .service import Service
-from .store import Reader, Record, connect
+from .store import Reader, Record, connect, list_segments, store_folder
 
 __all__ = [
     "Chip",
@@ -30,6 +30,7 @@ __all__ = [
     "check",
     "connect",
     "list_chips",
+    "list_segments",
     "load_config",
     "parse_config",
     "read_chips",
@@ -38,6 +39,7 @@ __all__ = [
     "remove_chips",
     "request",
     "run",
+    "store_folder",
     "write_secret",
 ]
 

@@ -33,9 +33,11 @@ from .ingest import Lines, operator_row
 from .links.base import Link
 from .links.tcp import TcpLink
 from .metrics import Metrics, MetricsPort
+from .store.keeper import Keeper, Retention
 from .store.reader import Reader
 from .store.schema import Connect, connect
-from .store.writer import Writer
+from .store.segments import segment_folder
+from .store.writer import Row, Writer
 from .upstream.base import Upstream
 from .upstream.mqtt import MqttUpstream
 
@@ -73,8 +75,8 @@ class Service:
 
     @property
     def database(self) -> Path:
-        """The store's file."""
-        return self._config.data_dir / "store.sqlite3"
+        """The folder of the store's segments."""
+        return segment_folder(self._config.data_dir)
 
     async def start(self) -> None:
         """Start every part.
@@ -101,6 +103,9 @@ class Service:
         self.chips = Chips(config.chips_file)
         self._open_store()
         self.writer.start()
+        self.keeper = Keeper(self.writer, self._retention(), _told, self._connect)
+        self.keeper.start()
+        stack.push_async_callback(asyncio.to_thread, self.keeper.stop)
         for section in config.upstream:
             password = read_password(config, section.password_file)
             authority = str(config.path(section.tls_ca_file)) if section.tls_ca_file else ""
@@ -132,11 +137,16 @@ class Service:
         config.data_dir.mkdir(parents=True, exist_ok=True)
         self._stack.callback(os.close, _lock(config.data_dir / "collector.lock"))
         self.writer = Writer(
-            self.database, config.store.commit_ms, config.store.batch_rows, self._committed, self._connect
+            config.data_dir,
+            config.store.commit_ms,
+            config.store.batch_rows,
+            self._committed,
+            self._connect,
+            segment_rows=config.store.segment_rows,
         )
         self._stack.push_async_callback(asyncio.to_thread, self.writer.stop)
+        lines = Lines(self.writer.highs())
         with self._open_reader() as reader:
-            lines = Lines(reader.highs())
             self.downlink = Downlink(self.writer, reader)
         self.downlink.report = self._report
         limits = Limits(config.store.backlog_rows)
@@ -146,11 +156,17 @@ class Service:
             self._links.append(self.tcp)
         self.hub = Hub(self.chips, self.writer, lines, self.downlink, self.metrics, limits, self._open_reader)
 
+    def _retention(self) -> Retention:
+        store = self._config.store
+        required = {upstream.name: upstream.required for upstream in self._config.upstream}
+        return Retention(store.keep_days, store.keep_mb << 20, required, store.min_free_mb << 20)
+
     def health(self) -> dict[str, object]:
         """Return the state in a few words; ``ok`` is False while commits fail."""
         return {
             "ok": not self.writer.trouble,
             "store": self.writer.trouble or "ok",
+            "low_space": self.keeper.status.low_space,
             "backlog_rows": self.writer.backlog,
             "committed": self.writer.committed,
             "chips_online": self.hub.online,
@@ -167,7 +183,7 @@ class Service:
             _log.error("chips_not_reloaded", code=error.code, reason=error.message)
 
     def _open_reader(self) -> Reader:
-        return Reader(self.database, self._connect)
+        return Reader(self._config.data_dir, self._connect)
 
     def _committed(self, index: int) -> None:
         """Pass a commit on; on the writer's thread."""
@@ -183,6 +199,13 @@ class Service:
         metrics.committed.set(self.writer.committed)
         metrics.backlog.set(self.writer.backlog)
         metrics.trouble.set(bool(self.writer.trouble))
+        kept = self.keeper.status
+        metrics.low_space.set(kept.low_space)
+        metrics.segments.set(kept.segments)
+        metrics.store_bytes.set(kept.store_bytes)
+        metrics.free_bytes.set(kept.free_bytes)
+        metrics.deleted.set(self.keeper.deleted)
+        metrics.rows_lost.set(self.keeper.lost)
         metrics.connections.set(self.hub.connections)
         metrics.online.set(self.hub.online)
         metrics.orders.set(len(self.downlink))
@@ -265,6 +288,11 @@ class Service:
         self.hub.put([operator_row(device, text, self.hub.now_ms())])
         _log.warning("operator_lock", device=asked.device, who=who, mode=mode, lock=lock.hex())
         return lock_order(device, mode, lock, reason, f"operator:{who}", now_s, _LOCK_WAIT_S)
+
+
+def _told(text: str, now_ms: int) -> Row:
+    """Return the record of what retention took from somebody; it is about no chip."""
+    return operator_row(bytes(8), text, now_ms)
 
 
 def _lock(path: Path) -> int:

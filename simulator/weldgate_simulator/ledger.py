@@ -1,6 +1,6 @@
 """The ledger: what the chips emitted, the collector stored and the consumer was delivered, identity by identity.
 
-``python -m weldgate_simulator.ledger --flash DIR --store FILE --consumer FILE [--trace …] [--json]``
+``python -m weldgate_simulator.ledger --flash DIR --store DIR --consumer FILE [--trace …] [--json]``
 
 Three sets of identities (chip, epoch, sequence number) with their bytes, each read from where it lies: the images of
 the chips' flash, the collector's SQLite and the consumer's. No counter of the product is asked and no code of it is
@@ -37,10 +37,18 @@ def read_flash(folder: Path) -> list[Row]:
 
 
 def read_store(path: Path) -> tuple[list[Row], list[Own]]:
-    """Return the frames and own records in the collector's store."""
-    frames = _query(path, "SELECT device, epoch, seq, raw FROM records WHERE kind = 1 ORDER BY idx")
-    own = _query(path, "SELECT (SELECT value FROM meta WHERE key = 'store_id'), idx, raw FROM records WHERE kind = 2")
-    return [_checked(row, path) for row in frames], own
+    """Return the frames and own records in the collector's store: a segment, or the folder that has ``segments``."""
+    paths = sorted((path / "segments").glob("*.sqlite3")) if path.is_dir() else [path]
+    if not paths:
+        raise ValueError(f"{path}: no segments are there")
+    store_id = _query(paths[-1], "SELECT value FROM meta WHERE key = 'store_id'")[0][0]
+    frames: list[Row] = []
+    own: list[Own] = []
+    for each in paths:
+        rows = _query(each, "SELECT device, epoch, seq, raw FROM records WHERE kind = 1 ORDER BY idx")
+        frames += [_checked(row, each) for row in rows]
+        own += [(store_id, *row) for row in _query(each, "SELECT idx, raw FROM records WHERE kind = 2")]
+    return frames, own
 
 
 def read_consumer(path: Path) -> tuple[list[Row], list[Own]]:
@@ -124,7 +132,7 @@ def report(folder: Path, store: Path, consumer: Path, trace: tuple[Path, str, in
 
     Args:
         folder: images of the chips' flash.
-        store: the collector's database.
+        store: the collector's data folder, or one segment.
         consumer: the consumer's.
         trace: the file, the run, and the chip that played it; None for none.
 
@@ -219,7 +227,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
     parser = argparse.ArgumentParser(prog="weldgate_simulator.ledger", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--flash", required=True, type=Path, help="folder of flash images, <chip>.flash")
-    parser.add_argument("--store", required=True, type=Path, help="the collector's store.sqlite3")
+    parser.add_argument("--store", required=True, type=Path, help="the collector's data folder")
     parser.add_argument("--consumer", required=True, type=Path, help="the consumer's database")
     parser.add_argument("--trace", type=Path, help="the trace file that one chip's welder played")
     parser.add_argument("--run", help="which run of it")

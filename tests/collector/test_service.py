@@ -86,7 +86,7 @@ def test_frames_stop_and_start(tmp_path: Path, talker: Any) -> None:
     asyncio.run(once(range(1, 6)))
     asyncio.run(once(range(6, 9)))
 
-    with Reader(config.data_dir / "store.sqlite3") as reader:
+    with Reader(config.data_dir) as reader:
         assert [record.seq for record in reader.records(kind=1)] == list(range(1, 9))
 
 
@@ -172,7 +172,7 @@ def test_control_socket_takes_tokens_orders_and_locks(tmp_path: Path) -> None:
             await service.stop()
 
     asyncio.run(scene())
-    with Reader(config.data_dir / "store.sqlite3") as reader:
+    with Reader(config.data_dir) as reader:
         (record,) = reader.records(kind=2)
         text = decode_record(record.raw).text
     assert "locks, mode 2" in text

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from weldgate_collector import list_segments, store_folder
 from weldgate_protocol.errors import LocalError
 from weldgate_protocol.reasons import TOOL_NOT_FOUND
 
@@ -21,12 +22,13 @@ def issuer_folder(site: Path) -> Path:
 
 
 def store_file(place: Path) -> Path:
-    """Return a collector's store: the file itself, or the one in a data or site folder.
+    """Return a collector's store: its data folder, or that of a site, or whatever file of it somebody names.
 
     Raises:
         LocalError: TOOL_NOT_FOUND.
     """
-    for path in (place, place / "store.sqlite3", place / "data" / "store.sqlite3"):
-        if path.is_file():
-            return path
+    for path in (place, place / "data"):
+        folder = store_folder(path)
+        if list_segments(folder) or (folder / "store.sqlite3").is_file():
+            return folder
     raise LocalError(TOOL_NOT_FOUND, f"{place}: no collector's store is there")

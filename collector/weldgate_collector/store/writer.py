@@ -1,13 +1,16 @@
 """The store's one writer thread: rows in, one FULL commit for many, then ``on_commit`` (rule D2).
 
-Rows wait until a batch is full or ``commit_ms`` old, since small commits wear flash out (40 to 85 bytes written for
-one of payload, FACTS). Small work of others (pack boundaries, orders) rides in the same transaction: ``submit``.
+Appends to the newest segment and, when it is full, begins the next one (``_turn``); sealing and removing old ones is
+the keeper's. Rows wait until a batch is full or ``commit_ms`` old, since small commits wear flash out (40 to 85 bytes
+written for one of payload, FACTS). Small work of others (pack boundaries, orders) rides in the same transaction:
+``submit``.
 
 A commit that fails (disk full, I/O error) is rolled back and tried again for as long as it takes; meanwhile nothing
 is reported as committed, so acks are withheld, the backlog grows to its bound and the links stop reading. Nothing is
 dropped.
 """
 
+import contextlib
 import sqlite3
 import threading
 import time
@@ -21,7 +24,9 @@ import structlog
 from weldgate_protocol.reasons import TOOL_STORE, TOOL_STORE_DAMAGED
 
 from ..errors import StoreError
+from .newest import OpenSegment, merged_highs, open_newest, open_segment
 from .schema import Connect, connect, open_store
+from .segments import Highs, Opening, remove_database, store_folder
 
 __all__ = ["Row", "Writer"]
 
@@ -35,7 +40,10 @@ _log = structlog.get_logger("weldgate.store")
 
 _INSERT = "INSERT INTO records (received_ms, kind, device, epoch, seq, type, raw) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _RETRY_FIRST_S = 0.1
+_INSERT_FIRST = "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _RETRY_MAX_S = 5.0
+_TURN_RETRY_S = 5.0
+_SEGMENT_ROWS = 500_000
 
 
 class Writer:
@@ -49,28 +57,30 @@ class Writer:
 
     def __init__(
         self,
-        path: Path,
+        place: Path,
         commit_ms: int,
         batch_rows: int,
         on_commit: Callable[[int], None],
         open_connection: Connect = connect,
         stop_retry_s: float = 10.0,
+        segment_rows: int = _SEGMENT_ROWS,
     ) -> None:
         """Open and migrate the store; ``start`` starts the thread.
 
         Args:
-            path: the database file; made when it isn't there.
+            place: the data folder; a store is made when none is there.
             commit_ms: how old a batch may grow, milliseconds.
             batch_rows: how large a batch may grow.
             on_commit: called on the writer's thread with the last durable idx, after each commit.
             open_connection: the ``connect`` seam.
             stop_retry_s: how long a graceful stop tries to commit on a failing disk; what is not acknowledged by then
                 stays with the chips.
+            segment_rows: how many rows a segment takes before the next one is begun.
 
         Raises:
-            StoreError: the file is newer than this program or no database.
+            StoreError: the store is newer than this program, or damaged.
         """
-        self._path = path
+        self.folder = store_folder(place)
         self._commit_s = commit_ms / 1000
         self._batch_rows = batch_rows
         self._on_commit = on_commit
@@ -84,13 +94,23 @@ class Writer:
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self.trouble = ""
-        self._connection = open_store(path, open_connection)
-        self.committed = self.accepted = _last_index(self._connection)
+        self.rolled: Callable[[sqlite3.Connection], None] = sqlite3.Connection.close  # told on the writer's thread
+        self._segment_rows = segment_rows
+        self._opening: Opening | None = None
+        self._opened = False  # all of the next segment is there but for what moves till it takes over
+        self._turn_after_s = 0.0
+        self._segment: OpenSegment = open_newest(self.folder, open_connection)
+        self._moved: Highs = self._segment.moved()
+        self.committed = self.accepted = self._segment.last_index()
 
     @property
     def backlog(self) -> int:
         """How many rows are accepted and not yet durable."""
         return self.accepted - self.committed
+
+    def highs(self) -> list[tuple[int, int, int]]:
+        """Return (device, epoch, highest seq stored or declared) of every line; before ``start`` only."""
+        return list(merged_highs(self._segment.connection, self._moved))
 
     def start(self) -> None:
         """Start the writer's thread."""
@@ -144,7 +164,9 @@ class Writer:
         self._full.set()
         if self._thread.ident is not None:
             self._thread.join()
-        self._connection.close()
+        if self._opening is not None:
+            self._opening.abandon()
+        self._segment.connection.close()
 
     @property
     def alive(self) -> bool:
@@ -172,8 +194,10 @@ class Writer:
                 if not self._pending:
                     self._wake.clear()
                 done = self._stopping and not self._pending
-            if (rows or work) and not self._commit(rows, work):
-                return
+            if rows or work:
+                if not self._commit(rows, work):
+                    return
+                self._turn()
             if done:
                 return
 
@@ -209,23 +233,75 @@ class Writer:
         if rows:
             self.committed += len(rows)
             self._on_commit(self.committed)
+            moved = self._moved
+            for _, _, device, epoch, seq, _, _ in rows:
+                if seq > moved.get((device, epoch), 0):
+                    moved[device, epoch] = seq
         return True
+
+    def _turn(self) -> None:
+        """Build the next segment a slice at a time while this one fills up, and change over when both are ready."""
+        rows = self.committed - self._segment.first + 1
+        if rows < self._segment_rows * 7 // 8 or time.monotonic() < self._turn_after_s:
+            return
+        try:
+            if self._opening is None:
+                self._opening = Opening(self.folder, self._segment.connection, self._moved, self._connect)
+                self._moved, self._opened = {}, False
+            elif not self._opened:
+                self._opened = self._opening.step()
+            elif rows >= self._segment_rows:
+                self._change_over(self._opening)
+        except (sqlite3.Error, StoreError, OSError) as error:
+            # A full disk, most often. The open segment takes rows as before, and this is tried again.
+            _log.error("store_segment_not_begun", reason=str(error))
+            self._forget_opening()
+            self._turn_after_s = time.monotonic() + _TURN_RETRY_S
+
+    def _change_over(self, opening: Opening) -> None:
+        old = self._segment
+        path = opening.finish(self.committed, self._moved)
+        fresh = None
+        try:
+            fresh = open_segment(path, self._connect)
+            old.connection.execute("UPDATE segment SET last = ?", (self.committed,))
+        except BaseException:
+            if fresh is not None:
+                fresh.connection.close()
+            remove_database(path)  # no row is in it; a start finds that out as well
+            raise
+        self._opening, self._segment, self._moved = None, fresh, {}
+        _log.info("store_segment_begun", first=fresh.first)
+        self.rolled(old.connection)
+
+    def _forget_opening(self) -> None:
+        if self._opening is not None:
+            opening, self._opening = self._opening, None
+            for line, high in opening.moved.items():
+                self._moved[line] = max(high, self._moved.get(line, 0))
+            with contextlib.suppress(sqlite3.Error, OSError):  # it is removed at the next try as well
+                opening.abandon()
 
     def _transaction(self, rows: list[Row], work: list[_Work]) -> list[tuple[Any, Exception | None]]:
         """Write one batch in one transaction; nothing of it is there when this raises."""
         if self.trouble:
             self._reopen()
-        connection = self._connection
-        last = _last_index(connection)
+        connection, rest = self._segment.connection, rows
+        last = self._segment.last_index()
         if last == self.committed + len(rows) and rows and self.trouble:
             # The commit that seemed to fail is in the file. Push it through an fsync before believing it.
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            rows = []
+            rest = []
         elif last != self.committed:
-            raise StoreError(TOOL_STORE_DAMAGED, f"{self._path}: ends at row {last}, {self.committed} was committed")
+            raise StoreError(
+                TOOL_STORE_DAMAGED, f"{self._segment.path}: ends at row {last}, {self.committed} was committed"
+            )
         connection.execute("BEGIN IMMEDIATE")
         try:
-            connection.executemany(_INSERT, rows)
+            if rest and last < self._segment.first:  # the first row of a segment says where it begins
+                connection.execute(_INSERT_FIRST, (self._segment.first, *rest[0]))
+                rest = rest[1:]
+            connection.executemany(_INSERT, rest)
             results = [_aside(connection, task) for task, _ in work]
             connection.execute("COMMIT")
         except BaseException:
@@ -236,11 +312,13 @@ class Writer:
 
     def _reopen(self) -> None:
         """Open the database afresh: after an I/O error SQLite's own view of the file may be stale."""
-        if not self._path.exists():
-            raise StoreError(TOOL_STORE_DAMAGED, f"{self._path}: is gone; it was not removed by weldgate")
-        fresh = open_store(self._path, self._connect)
-        self._connection.close()
-        self._connection = fresh
+        self._forget_opening()  # it reads through the connection that goes
+        segment = self._segment
+        if not segment.path.exists():
+            raise StoreError(TOOL_STORE_DAMAGED, f"{segment.path}: is gone; it was not removed by weldgate")
+        fresh = open_store(segment.path, self._connect)
+        segment.connection.close()
+        self._segment = segment._replace(connection=fresh)
 
     def _abandon(self, rows: int, work: list[_Work]) -> None:
         _log.error("store_stopped_uncommitted", rows=rows + len(self._pending), reason=self.trouble)
@@ -269,8 +347,3 @@ def _aside(connection: sqlite3.Connection, task: Callable[[sqlite3.Connection], 
         return None, error
     connection.execute("RELEASE work")
     return result, None
-
-
-def _last_index(connection: sqlite3.Connection) -> int:
-    last: int | None = connection.execute("SELECT max(idx) FROM records").fetchone()[0]
-    return last or 0

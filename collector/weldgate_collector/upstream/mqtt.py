@@ -28,7 +28,7 @@ from ..store.reader import Reader
 from ..store.writer import Writer
 from .base import UpstreamStatus
 from .cursor import ADVANCED, MISMATCH, REWOUND, Cursor
-from .packing import Built, Packer, renew_store, save_boundaries, save_cursor
+from .packing import Built, Packer, forget_boundaries, renew_store, save_boundaries, save_cursor
 from .session import BrokerSession
 
 __all__ = ["MqttUpstream"]
@@ -223,6 +223,9 @@ class MqttUpstream:
                 built: Built | None = self._fresh.popleft()
             else:
                 built = self._packer.rebuild(number)
+            if built is None and self._packer.is_deleted(number):
+                self._skip(number)
+                return
             if built is None or len(built.data) > PACK_MAX:
                 self._renew(f"pack {number} can't be rebuilt")
                 return
@@ -262,6 +265,15 @@ class MqttUpstream:
         self._saved, self._saved_s = state, now_s
         if final:
             future.result()
+
+    def _skip(self, number: int) -> None:
+        """Go on after what retention deleted; only an optional upstream comes here, and a record told of its loss."""
+        _log.error("upstream_skips_deleted_rows", upstream=self.name, pack=number)
+        store_id = self._cursor.store_id
+        self._renewing = self._writer.submit(
+            lambda connection: forget_boundaries(connection, store_id, self.name, number)
+        )
+        self._renewing.add_done_callback(lambda _done: self._wake())
 
     def _renew(self, why: str) -> None:
         """Draw a new store id and start from the oldest row: the two stores no longer agree."""
