@@ -10,7 +10,19 @@ from .entry import check, run
 from .errors import ChipsError, CollectorConfigError, CollectorError, KeyFileError, OrderError, StoreError
 from .links.memory import MemoryLink
 from .service import Service
-from .store import Reader, Record, connect, list_segments, store_folder
+from .store import (
+    Gap,
+    Reader,
+    Record,
+    backup_store,
+    check_store,
+    connect,
+    find_gaps,
+    list_segments,
+    restore_store,
+    salvage_store,
+    store_folder,
+)
 
 __all__ = [
     "Chip",
@@ -19,6 +31,7 @@ __all__ = [
     "CollectorConfigError",
     "CollectorError",
     "Config",
+    "Gap",
     "KeyFileError",
     "MemoryLink",
     "OrderError",
@@ -27,8 +40,11 @@ __all__ = [
     "Service",
     "StoreError",
     "add_chips",
+    "backup_store",
     "check",
+    "check_store",
     "connect",
+    "find_gaps",
     "list_chips",
     "list_segments",
     "load_config",
@@ -38,7 +54,9 @@ __all__ = [
     "read_token",
     "remove_chips",
     "request",
+    "restore_store",
     "run",
+    "salvage_store",
     "store_folder",
     "write_secret",
 ]

@@ -7,7 +7,6 @@ an ack follows its commit.
 """
 
 import asyncio
-import fcntl
 import os
 import secrets
 import time
@@ -27,13 +26,14 @@ from .chips import Chips, read_key, read_secret
 from .config import Config
 from .control import Asked, ControlSocket, read_token
 from .downlink import Downlink, Order, lock_order, signed_order
-from .errors import OrderError, StoreError
+from .errors import OrderError
 from .hub import Hub, Limits
 from .ingest import Lines, operator_row
 from .links.base import Link
 from .links.tcp import TcpLink
 from .metrics import Metrics, MetricsPort
 from .store.keeper import Keeper, Retention
+from .store.lock import take_folder
 from .store.reader import Reader
 from .store.schema import Connect, connect
 from .store.segments import segment_folder
@@ -135,7 +135,7 @@ class Service:
         """Open the store, and make what lives on it: lines, downlink, hub."""
         config = self._config
         config.data_dir.mkdir(parents=True, exist_ok=True)
-        self._stack.callback(os.close, _lock(config.data_dir / "collector.lock"))
+        self._stack.callback(os.close, take_folder(config.data_dir))
         self.writer = Writer(
             config.data_dir,
             config.store.commit_ms,
@@ -293,21 +293,6 @@ class Service:
 def _told(text: str, now_ms: int) -> Row:
     """Return the record of what retention took from somebody; it is about no chip."""
     return operator_row(bytes(8), text, now_ms)
-
-
-def _lock(path: Path) -> int:
-    """Take the data folder for this process alone, and return the lock's descriptor; the kernel drops it with us.
-
-    Raises:
-        StoreError: another collector has it.
-    """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise StoreError(reasons.TOOL_STORE, f"{path.parent}: another collector runs here") from None
-    return handle
 
 
 def read_password(config: Config, name: str) -> str:

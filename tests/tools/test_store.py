@@ -115,7 +115,7 @@ def test_undeclared_hole_is_found(run: Run, site: Path, tmp_path: Path) -> None:
     rows = [tape.row(messages.POWER_OFF, {})]
     tape.skip(2)
     rows.append(tape.row(messages.POWER_OFF, {}))
-    write_store(tmp_path / "store.sqlite3", rows)
+    write_store(tmp_path, rows)
 
     result = run("store", "gaps", tmp_path, "--json")
 
@@ -129,17 +129,17 @@ def test_gap_of_another_epoch_covers_nothing_here(site: Path, tmp_path: Path) ->
     tape = Tape(Issuer.open(site / "issuer"), CHIP)
     tape.skip(2)
     rows = [tape.row(messages.GAP, {"epoch": b"\0\0\0\0", "first": 1, "last": 2, "cause": 3})]
-    write_store(tmp_path / "store.sqlite3", rows)
+    write_store(tmp_path, rows)
 
-    with Reader(tmp_path / "store.sqlite3") as reader:
+    with Reader(tmp_path) as reader:
         assert completeness(reader.records())[0].missing() == [(1, 2)]
 
 
 def test_collector_gap_alone_is_a_complete_line(tmp_path: Path) -> None:
     """A chip of which only a declaration is there has lost nothing silently."""
-    write_store(tmp_path / "store.sqlite3", [own(RECORD_GAP, CHIP, 1, 9)])
+    write_store(tmp_path, [own(RECORD_GAP, CHIP, 1, 9)])
 
-    with Reader(tmp_path / "store.sqlite3") as reader:
+    with Reader(tmp_path) as reader:
         assert completeness(reader.records())[0].missing() == []
 
 

@@ -1,6 +1,10 @@
 """The store: segments of SQLite, one writer thread, readers beside it."""
 
+from .care import Finding, SegmentReport, check_store
+from .completeness import Gap, find_gaps
+from .copies import Copied, backup_store, restore_store
 from .reader import Reader, Record
+from .salvage import Salvaged, salvage_store
 from .schema import CONFLICT, FRAME, GAP, OPERATOR, OWN, PRESENCE, Connect, connect
 from .segments import Segment, list_segments, seal, segment_folder, store_folder
 from .writer import Row, Writer
@@ -13,13 +17,23 @@ __all__ = [
     "OWN",
     "PRESENCE",
     "Connect",
+    "Copied",
+    "Finding",
+    "Gap",
     "Reader",
     "Record",
     "Row",
+    "Salvaged",
     "Segment",
+    "SegmentReport",
     "Writer",
+    "backup_store",
+    "check_store",
     "connect",
+    "find_gaps",
     "list_segments",
+    "restore_store",
+    "salvage_store",
     "seal",
     "segment_folder",
     "store_folder",
