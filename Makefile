@@ -21,7 +21,7 @@ help: ## say what there is
 setup: $(READY) ## make .venv and fetch MicroPython, once
 
 # 3.11 first: the second MicroPython comes as a wheel for it alone.
-$(READY): pyproject.toml
+$(READY): # its name holds the content of pyproject.toml, so no time is compared
 	@{ \
 	  if ! [ -x $(PY) ] || ! $(PY) -c '' 2>/dev/null; then \
 	    for candidate in $(PYTHON) python3.11 python3 python3.14 python3.13 python3.12; do \

@@ -1,5 +1,8 @@
 """The documents, executed: commands exist, links lead somewhere, rules name tests that are there."""
 
+import ast
+import hashlib
+import importlib.util
 import re
 import shlex
 from pathlib import Path
@@ -7,6 +10,11 @@ from pathlib import Path
 import click
 import pytest
 
+from weldgate_firmware.app import App
+from weldgate_firmware.config import SETTINGS
+from weldgate_firmware.profile import profiles
+from weldgate_firmware.service import Service
+from weldgate_protocol.reason_texts import TEXTS
 from weldgate_tools.cli import weldgate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -18,9 +26,11 @@ _COMMAND = re.compile(r"weldgate [a-z][^`\n|]*")
 
 
 def _lines(page: Path) -> list[str]:
-    """Return the weldgate command lines of a page: in backticks, or indented as code."""
+    """Return the weldgate command lines of a page: in backticks, or as a block of code, indented or fenced."""
     text = page.read_text(encoding="utf-8")
-    quoted = re.findall(r"`(weldgate [a-z][^`]*)`", text)
+    for block in re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        text += "".join(f"    {line}\n" for line in block.splitlines())
+    quoted = re.findall(r"(?<!`)`(?:\.venv/bin/)?(weldgate [a-z][^`]*)`", text)
     indented = [
         match[0] for line in text.splitlines() if line.startswith("    ") for match in [_COMMAND.search(line)] if match
     ]
@@ -43,6 +53,21 @@ def test_commands_of_a_page_exist(page: Path) -> None:
                 assert word.split("=")[0] in known | {"--help"}, f"{page.name}: {line}: no option {word}"
 
 
+def test_commands_are_found_in_pages() -> None:
+    """The test above has something to look at: a page for each role tells commands."""
+    for name in ("README.md", "README.zh-CN.md", "docs/guide/operator.md", "docs/guide/technician.md"):
+        assert len(_lines(ROOT / name)) >= 5, name
+
+
+def test_modules_that_pages_run_exist() -> None:
+    """`python -m NAME` names a module that is there."""
+    named = {name for page in PAGES for name in re.findall(r"python -m ([\w.]+)", page.read_text(encoding="utf-8"))}
+
+    assert named
+    for name in named:
+        assert importlib.util.find_spec(name) is not None, name
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_links_of_a_page_lead_somewhere(page: Path) -> None:
     """A link inside the project names a file that is there."""
@@ -60,6 +85,57 @@ def test_pages_stand_in_both_languages() -> None:
             text = (ROOT / name).read_text(encoding="utf-8").splitlines()
             shapes.append([sum(line.startswith(mark) for line in text) for mark in ("#", "|", "    ", "1. ", "6. ")])
         assert shapes[0] == shapes[1], (english, shapes)
+
+
+def test_numbers_that_the_guides_tell_are_reasons() -> None:
+    """What the welder reads off the box and the technician off the console stands in the register."""
+    for name in ("welder", "technician"):
+        for tail in (".md", ".zh-CN.md"):
+            text = (ROOT / "docs" / "guide" / f"{name}{tail}").read_text(encoding="utf-8")
+            told = {int(n) for row in re.findall(r"^\|([^|]*)\|", text, re.MULTILINE) for n in re.findall(r"\d+", row)}
+            told.discard(200)  # "below 200" is the system's own
+            assert told, name
+            assert told <= set(TEXTS), f"{name}{tail}: {sorted(told - set(TEXTS))}"
+
+
+def test_console_commands_are_told_in_full() -> None:
+    """The technician's page lists what the console takes, no more and no less."""
+    there = set(Service.commands(Service(object.__new__(App))))
+    for tail in (".md", ".zh-CN.md"):
+        text = (ROOT / "docs" / "guide" / f"technician{tail}").read_text(encoding="utf-8")
+        assert set(re.findall(r"^    ([a-z]+)  ", text, re.MULTILINE)) == there, tail
+
+
+def test_hardware_page_has_the_pins_of_the_board() -> None:
+    """Pins, profiles and settings of docs/hardware.md are the code's."""
+    text = (ROOT / "docs" / "hardware.md").read_text(encoding="utf-8")
+    source = (ROOT / "firmware" / "weldgate_firmware" / "board.py").read_text(encoding="utf-8")
+    (pins,) = (
+        ast.literal_eval(node.value)
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "PINS"
+    )
+
+    told = {name: int(pin) for name, pin in re.findall(r"^\| ([a-z_]+) \| (\d+) \|", text, re.MULTILINE)}
+    assert told == pins["esp32-relay"]
+    for profile in profiles():
+        assert f"`{profile.name}`" in text
+    for page in PAGES:
+        for line in _lines(page):
+            if line.startswith("weldgate order config"):
+                settings = {word.split("=")[0] for word in line.split() if "=" in word}
+                assert settings <= {row[1] for row in SETTINGS}, f"{page.name}: {line}"
+
+
+def test_data_is_what_its_page_says() -> None:
+    """Files that are not ours have the hash that stands beside their source and licence."""
+    text = (ROOT / "tests" / "data" / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([^`]+)` \|[^|]*\| `([0-9a-f]{64})` \|[^|]*`([^`]+)` \|", text, re.MULTILINE)
+
+    assert {row[0] for row in rows} == {path.name for path in (ROOT / "tests" / "data").glob("*.csv")}
+    for name, digest, licence in rows:
+        assert hashlib.sha256((ROOT / "tests" / "data" / name).read_bytes()).hexdigest() == digest, name
+        assert (ROOT / "tests" / "data" / licence).is_file(), licence
 
 
 def test_readme_names_the_two_commands_and_the_limits() -> None:

@@ -55,9 +55,10 @@ ELSEWHERE = {
     "weldgate_simulator/typings": "test_chip.py",
     "weldgate_tools/annotate": "test_frame.py and test_store.py",
     "weldgate_tools/cli_text": "test_cli.py",
-    "weldgate_tools/order": "test_collector.py, against a running collector",
+    "weldgate_tools/finding": "test_doctor.py",
     "weldgate_tools/places": "test_units.py",
     "weldgate_tools/site": "test_init.py",
+    "weldgate_tools/site_findings": "test_doctor.py",
     "weldgate_tools/store_view": "test_store.py",
     "weldgate_tools/token_input": "test_token.py",
 }

@@ -53,6 +53,39 @@ def test_missing_extra_is_one_sentence_and_exit_3(monkeypatch: pytest.MonkeyPatc
     assert len(result.stderr.strip().splitlines()) == 1
 
 
+BLOCKED = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == sys.argv[1]:
+            raise ModuleNotFoundError(name=name)
+sys.meta_path.insert(0, Blocker())
+from weldgate_tools.cli import COMMANDS, main
+for name in COMMANDS:
+    try:
+        main([name, "--help"])
+    except SystemExit as ended:
+        print(f"@{name} {ended.code}")
+"""
+
+
+@pytest.mark.parametrize(
+    ("package", "without"),
+    [
+        ("cryptography", {"init", "demo", "token", "order", "fleet"}),
+        ("paho", {"init", "serve", "demo", "order", "store", "fleet", "collector"}),
+        ("zxingcpp", set()),
+    ],
+)
+def test_commands_without_a_package(package: str, without: set[str]) -> None:
+    """Who needs it says so in a sentence, exit 3; everybody else goes on."""
+    done = subprocess.run([sys.executable, "-c", BLOCKED, package], capture_output=True, text=True, check=True)
+    codes = dict(line[1:].split() for line in done.stdout.splitlines() if line.startswith("@"))
+
+    assert codes == {name: "3" if name in without else "0" for name in COMMANDS}
+    assert len(done.stderr.splitlines()) == len(without)
+
+
 def test_missing_file_of_our_own_is_no_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug is shown as one."""
     monkeypatch.setitem(COMMANDS, "broken", ("weldgate_tools.not_there", "x", "", "tools"))
@@ -98,6 +131,7 @@ def _exit(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> int:
         (KeyboardInterrupt(), 5),
         (click.UsageError("wrong"), 2),
         (SystemExit(1), 1),
+        (ModuleNotFoundError("no zxingcpp", name="zxingcpp"), 3),
     ],
 )
 def test_errors_have_their_exit_codes(monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int) -> None:
@@ -112,6 +146,31 @@ def test_error_has_number_and_next_step(monkeypatch: pytest.MonkeyPatch, capsys:
 
     assert lines[0] == "error 501: nothing there"
     assert lines[1].startswith("  ")
+
+
+def test_bug_of_ours_is_no_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of our own that is missing is shown with its trace."""
+
+    @click.command()
+    def failing() -> None:
+        raise ModuleNotFoundError("no such file", name="weldgate_tools.gone")
+
+    monkeypatch.setattr(weldgate, "get_command", lambda _ctx, _name: failing)
+    with pytest.raises(ModuleNotFoundError):
+        main(["doctor"])
+
+
+def test_reader_that_has_seen_enough_is_told_nothing(tmp_path: Path) -> None:
+    """`weldgate reasons | head -1` ends quietly, with click's own code for it."""
+    program = "from weldgate_tools.cli import main\nmain(['reasons', '--json'])\n"
+    with (
+        (tmp_path / "errors").open("wb") as errors,
+        subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=errors) as process,
+    ):
+        assert process.stdout is not None
+        process.stdout.close()
+    assert process.returncode == 1
+    assert (tmp_path / "errors").read_text() == ""
 
 
 def test_page_is_up_to_date() -> None:

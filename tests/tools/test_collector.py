@@ -1,7 +1,8 @@
-"""`weldgate collector` and `weldgate order` without and with a running collector."""
+"""`weldgate collector` without and with a running collector."""
 
 import asyncio
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,8 +12,6 @@ import pytest
 from click.testing import Result
 
 from weldgate_collector import Service, load_config
-from weldgate_firmware.config import SETTINGS
-from weldgate_protocol import order as orders
 from weldgate_protocol.errors import LocalError, WeldgateError
 from weldgate_protocol.reasons import TOOL_BAD_INPUT, TOOL_CONNECTION, TOOL_NOT_FOUND
 
@@ -159,43 +158,32 @@ def test_status_and_orders_of_a_running_collector(run: Run, site: Path) -> None:
     assert "locks, mode 1" in operators
 
 
-@pytest.mark.parametrize(
-    ("arguments", "kind"),
-    [
-        (["release", "00" * 8], orders.RELEASE),
-        (["clear-alarm", "11" * 8, "22" * 8], orders.CLEAR_ALARM),
-        (["config", "telemetry_s=10", "heartbeat_s=15"], orders.CONFIG),
-        (["revoke", "--token", "33" * 8], orders.REVOCATIONS),
-    ],
-)
-def test_orders_are_printed_in_hex_or_json(run: Run, site: Path, arguments: list[str], kind: bytes) -> None:
-    """What is not sent is printed, whole."""
-    plain = run("order", *arguments, "--chip", CHIP, "--site", site)
-    found = json.loads(run("order", *arguments, "--chip", CHIP, "--site", site, "--json").stdout)
+@pytest.mark.parametrize("content", [b"\xff\xfe", b'{"device": 9}\n[1]\n', b"[" * 100_000, b"{" + b"[" * 100_000])
+def test_any_bytes_are_a_typed_error(run: Run, site: Path, tmp_path: Path, content: bytes) -> None:
+    """No text, no rows, nested without end."""
+    (tmp_path / "bad").write_bytes(content)
 
-    assert plain.exit_code == 0, plain.output
-    assert bytes.fromhex(plain.stdout.strip())[:1] == b"\x84"
-    assert found["bytes"] == len(found["object"]) // 2, kind
+    result = run("collector", "chips", "import", tmp_path / "bad", "--site", site)
+
+    assert isinstance(result.exception, WeldgateError)
 
 
-def test_key_set_is_signed_anew(run: Run, site: Path) -> None:
-    """With a version above the last."""
-    assert run("order", "key-set", "--chip", CHIP, "--site", site).exit_code == 0
+def test_half_an_answer_is_no_answer(run: Run, site: Path) -> None:
+    """A collector that is stopped while it speaks is told as not answering."""
+    socket_path = load_config(site / "collector.toml").control_socket
+    socket_path.parent.mkdir(exist_ok=True)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(socket_path))
+        server.listen()
 
+        def hang_up() -> None:
+            with server.accept()[0] as connection:
+                connection.recv(100)
 
-@pytest.mark.parametrize(
-    "word", ["nonsense=1", "telemetry_s", "telemetry_s=x", "telemetry_s=0", "telemetry_s=99999999"]
-)
-def test_settings_are_checked_as_the_chip_would(run: Run, site: Path, word: str) -> None:
-    """An unknown name, no number, out of range: wrong usage, with what is allowed."""
-    result = run("order", "config", word, "--chip", CHIP, "--site", site)
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        result = run("collector", "status", site)
+        thread.join()
 
-    assert result.exit_code == 2
-    if word.startswith("nonsense"):
-        assert SETTINGS[0][1] in result.stderr
-
-
-@pytest.mark.parametrize("id_", ["xyz", "00", "00" * 9])
-def test_ids_are_sixteen_digits(run: Run, site: Path, id_: str) -> None:
-    """Anything else is wrong usage."""
-    assert run("order", "release", id_, "--chip", CHIP, "--site", site).exit_code == 2
+    assert isinstance(result.exception, LocalError)
+    assert result.exception.code == TOOL_CONNECTION

@@ -1,6 +1,8 @@
 """`weldgate doctor`: a sound machine and site, and each thing that can be wrong with them."""
 
 import json
+import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,9 +10,13 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from weldgate_collector.store import Writer
+from weldgate_protocol.collector_record import RECORD_PRESENCE, Record, encode_record
 from weldgate_tools import doctor as doctors
-from weldgate_tools.doctor import BAD, GOOD, NOTE, examine_machine, examine_site
+from weldgate_tools.doctor import examine_machine
+from weldgate_tools.finding import BAD, GOOD, NOTE
 from weldgate_tools.site import Site
+from weldgate_tools.site_findings import examine_site
 
 Run = Callable[..., Result]
 
@@ -55,13 +61,13 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_clock_that_stands_at_1970(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without time no token can be issued or judged."""
-    monkeypatch.setattr(doctors.time, "time", lambda: 0.0)
+    monkeypatch.setattr(time, "time", lambda: 0.0)
     found = {finding.what: finding.state for finding in examine_machine()}
 
     assert found["clock"] == BAD
 
 
-@pytest.mark.parametrize("name", ["collector.key", "chips.jsonl", "issuer/key-start.pem"])
+@pytest.mark.parametrize("name", ["collector.key", "issuer/key-start.pem", "issuer/root.secret"])
 def test_secret_open_to_others(run: Run, folder: Path, name: str) -> None:
     """A mode that lets others read is told, with the command that mends it."""
     (folder / name).chmod(0o644)
@@ -83,15 +89,15 @@ def test_broken_configuration(folder: Path) -> None:
 def test_full_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Less than a gibibyte is little."""
     usage = type("Usage", (), {"free": 1000})
-    monkeypatch.setattr(doctors.shutil, "disk_usage", lambda _path: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage)
 
     assert _states(folder)["disk"] == BAD
 
 
 def test_keys_that_end_soon(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two months before their end somebody must act."""
-    now_s = doctors.time.time()
-    monkeypatch.setattr(doctors.time, "time", lambda: now_s + 380 * 86400)
+    now_s = time.time()
+    monkeypatch.setattr(time, "time", lambda: now_s + 380 * 86400)
     found = {finding.what: finding for finding in examine_site(Site(folder))}
 
     assert found["key set"].state == BAD
@@ -118,3 +124,45 @@ def test_socket_that_nobody_listens_at(folder: Path) -> None:
     (folder / "data" / "control.sock").touch()
 
     assert _states(folder)["collector"] == BAD
+
+
+def test_site_in_the_current_folder_is_found(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`site` is where init puts one when nothing else is said."""
+    monkeypatch.chdir(folder.parent)
+    assert "configuration" not in run("doctor").stdout
+    folder.rename(folder.parent / "site")
+
+    assert "configuration" in run("doctor").stdout
+
+
+def test_receipts_that_nobody_gives(folder: Path) -> None:
+    """Rows that have waited long are a note: nothing is lost, but somebody must take them."""
+    row_s = int(time.time()) - 3600
+    device = 410811001
+    record = encode_record(Record(RECORD_PRESENCE, device.to_bytes(8, "big"), bytes(4), 0, 0, online=True))
+    (folder / "data").mkdir()
+    writer = Writer(folder / "data" / "store.sqlite3", 0, 100, lambda _index: None)
+    writer.start()
+    writer.put([(row_s * 1000, 2, device, 0, 0, RECORD_PRESENCE, record)])
+    writer.stop()
+    found = {finding.what: finding for finding in examine_site(Site(folder))}
+
+    assert found["store"].state == GOOD
+    assert "1 rows" in found["store"].found
+    assert found["receipts platform"].state == NOTE
+    assert "--consumer" in found["receipts platform"].do
+
+
+def test_store_that_is_none(folder: Path) -> None:
+    """A damaged store is bad, with the number that the reason has."""
+    (folder / "data").mkdir()
+    (folder / "data" / "store.sqlite3").write_bytes(b"no database at all, only words " * 50)
+
+    assert _states(folder)["store"] == BAD
+
+
+def test_site_without_chips(run: Run, tmp_path: Path) -> None:
+    """A note with the command that adds one."""
+    run("init", tmp_path / "empty", "--chips", 0)
+
+    assert _states(tmp_path / "empty")["chips"] == NOTE

@@ -51,6 +51,16 @@ def test_stored_frame_without_delimiters_is_read(run: Run, site: Path) -> None:
     assert found[0]["fields"]["reason"]["text"] == "TOKEN_USED"
 
 
+def test_stored_frame_may_hold_a_delimiters_byte(site: Path) -> None:
+    """Unstuffed bytes are no stream: 7E in a payload or tag cuts nothing."""
+    tape = Tape(Issuer.open(site / "issuer"), CHIP)
+    raw = tape.row(messages.REFUSAL, {"reason": 0x7E7E, "via": 1, "count": 1})[6]
+
+    found = list(decode_capture(raw, Keys(site)))
+
+    assert [(row["message"], row["crc"], row["tag_state"]) for row in found] == [("refusal", "none", "right")]
+
+
 def test_noise_between_frames_is_reported_with_its_place(run: Run, site: Path, tmp_path: Path) -> None:
     """Frames on either side of garbage are found, and the garbage is named."""
     tape = Tape(Issuer.open(site / "issuer"), CHIP)
@@ -118,6 +128,14 @@ def test_hex_file_and_standard_input(run: Run, tmp_path: Path) -> None:
 
     assert run("frame", "decode", tmp_path / "frame.hex").exit_code == 0
     assert run("frame", "decode", "-", input=wire.encode()).exit_code == 0
+
+
+def test_hex_longer_than_a_files_name(run: Run, site: Path) -> None:
+    """The largest frame is an argument like another."""
+    tape = Tape(Issuer.open(site / "issuer"), CHIP)
+    raw = tape.row(messages.ALARM, {"alarm": 150, "id": b"8bytes!!", "state": 1, "latched": True, 99: bytes(900)})[6]
+
+    assert "alarm" in run("frame", "decode", to_wire(raw).hex()).stdout
 
 
 def test_nothing_found_is_exit_1(run: Run) -> None:

@@ -12,7 +12,7 @@ from weldgate_collector import check, list_chips, load_config
 from weldgate_firmware.app import load_identity
 from weldgate_firmware.storage import PARTITION_SECTORS, Storage
 from weldgate_issuer import Issuer, read_backup
-from weldgate_protocol.errors import LocalError
+from weldgate_protocol.errors import LocalError, WeldgateError
 from weldgate_protocol.reasons import TOOL_BAD_INPUT, TOOL_EXISTS
 from weldgate_simulator.flash import VirtualFlash
 from weldgate_tools.site import Site
@@ -30,7 +30,7 @@ def test_site_is_complete_and_closed_to_others(run: Run, tmp_path: Path) -> None
     assert load_config(site.config).tcp is not None
     assert len(list_chips(site.chips_file)) == 2
     assert any("2 chips" in line for line in check(site.config))
-    for path in [site.key, site.chips_file, *site.images.glob("*.flash"), *site.issuer.glob("*.pem")]:
+    for path in [site.key, site.chips_file, site.config, *site.images.glob("*.flash"), *site.issuer.glob("*.pem")]:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert "weldgate serve" in result.stderr
@@ -91,6 +91,38 @@ def test_empty_passphrase_file(run: Run, tmp_path: Path) -> None:
 
     assert isinstance(result.exception, LocalError)
     assert result.exception.code == TOOL_BAD_INPUT
+
+
+def test_site_is_restored_from_its_backup(run: Run, tmp_path: Path) -> None:
+    """The same keys in another folder; chips in the field go on with them."""
+    (tmp_path / "phrase").write_text("a long enough phrase\n")
+    phrase = ["--passphrase-file", tmp_path / "phrase"]
+    run("init", tmp_path / "s", "--backup", tmp_path / "b", *phrase)
+
+    result = run("init", tmp_path / "again", "--restore", tmp_path / "b", *phrase)
+
+    assert result.exit_code == 0, result.output
+    first, second = (Issuer.open(tmp_path / name / "issuer") for name in ("s", "again"))
+    assert second.root_secret == first.root_secret
+    assert second.root_publics == first.root_publics
+    assert run("init", tmp_path / "x", "--restore", tmp_path / "b", "--backup", tmp_path / "c").exit_code == 2
+
+
+@pytest.mark.parametrize("arguments", [["--name", 'a"b'], ["--name", "x" * 33], ["--area", "1" * 40]])
+def test_wrong_value_makes_nothing(run: Run, tmp_path: Path, arguments: list[str]) -> None:
+    """What the configuration or the keys can't hold is told before anything is there."""
+    result = run("init", tmp_path / "s", *arguments)
+
+    assert isinstance(result.exception, WeldgateError)
+    assert not (tmp_path / "s").exists()
+
+
+def test_short_passphrase_leaves_no_half_a_site(run: Run, tmp_path: Path) -> None:
+    """A second try with a longer one finds nothing in its way."""
+    arguments = ["init", tmp_path / "s", "--backup", tmp_path / "b"]
+    assert isinstance(run(*arguments, input="short\nshort\n").exception, WeldgateError)
+
+    assert run(*arguments, input="a long enough phrase\n" * 2).exit_code == 0
 
 
 @pytest.mark.parametrize("arguments", [["--chips", -1], ["--port", 0], ["--port", 70000]])

@@ -1,6 +1,8 @@
 """`weldgate token`: issued, shown, verified; as text, hex, image and standard input."""
 
 import json
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from click.testing import Result
 from weldgate_issuer import IssuerError
 from weldgate_protocol import reasons
 from weldgate_protocol.errors import LocalError
+from weldgate_protocol.reason_texts import describe
 from weldgate_tools.token_input import read_token
 
 Run = Callable[..., Result]
@@ -31,11 +34,24 @@ def test_issued_token_is_accepted_by_the_chips_own_routine(run: Run, site: Path,
 
 
 def test_refusal_has_number_text_and_exit_code(run: Run, site: Path, text: str) -> None:
-    """Another machine's token is refused in the language asked for."""
-    result = run("token", "verify", text, "--chip", 8, "--site", site, "--lang", "zh")
+    """Another machine's token is refused by number, in both languages, with what to do next."""
+    result = run("token", "verify", text, "--chip", 8, "--site", site)
 
     assert result.exit_code == 1
-    assert result.stdout.startswith(f"refused: {reasons.TOKEN_OTHER_DEVICE}：")
+    assert result.stdout.splitlines() == [
+        f"refused, reason {reasons.TOKEN_OTHER_DEVICE} TOKEN_OTHER_DEVICE",
+        f"  {describe(reasons.TOKEN_OTHER_DEVICE, 'zh')}",
+        f"  {describe(reasons.TOKEN_OTHER_DEVICE, 'en')}",
+    ]
+
+
+def test_refusal_in_one_language_and_for_programs(run: Run, site: Path, text: str) -> None:
+    """`--lang` leaves the other out; JSON has every text apart."""
+    wanted = ("token", "verify", text, "--chip", 8, "--site", site)
+    found = json.loads(run(*wanted, "--json").stdout)
+
+    assert len(run(*wanted, "--lang", "zh").stdout.splitlines()) == 2
+    assert all(found[key] for key in ("zh", "en", "next_zh", "next_en"))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +114,9 @@ def test_token_from_file_and_standard_input(run: Run, site: Path, text: str, tmp
 
 def test_token_that_lost_its_quotes_in_the_shell(run: Run, site: Path, text: str) -> None:
     """Base45 holds blanks: words that belong together are joined again."""
-    assert run("token", "verify", *text.split(" "), "--chip", 7, "--site", site).exit_code == (1 if "  " in text else 0)
+    words = text.split(" ")  # one may begin with a hyphen, hence the --
+
+    assert run("token", "verify", "--chip", 7, "--site", site, "--", *words).exit_code == 0
 
 
 def test_permit_token_lives_longer(run: Run, site: Path) -> None:
@@ -120,6 +138,8 @@ def test_permit_token_lives_longer(run: Run, site: Path) -> None:
         ["--chip", 7, "--holder", "a name too long"],
         ["--chip", 7, "--holder", "zzzzzzzzzzzzzzzz"],
         ["--chip", 7, "--holder", "zhang3", "--life", "soon"],
+        ["--chip", 7, "--holder", "zhang3", "--life", "99999999999999999999d"],
+        ["--chip", 7, "--holder", "zhang3", "--permit", "p", "--permit-to", "99999999999999999999"],
         ["--chip", 7, "--holder", "zhang3", "--permit-from", "2026-11-24"],
         ["--chip", 7, "--holder", "zhang3", "--domain", 70000],
     ],
@@ -149,6 +169,46 @@ def test_image_without_a_code(tmp_path: Path) -> None:
 
     with pytest.raises(LocalError, match="no start code"):
         read_token(str(tmp_path / "blank.png"))
+
+
+def _png(width: int, pixels: bytes) -> bytes:
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", width, width, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"\x89PNG", _png(60_000, zlib.compress(bytes(1000))), _png(9, b"no deflate"), _png(9, zlib.compress(b""))[:-20]],
+    ids=["cut at once", "huge", "broken", "cut late"],
+)
+def test_damaged_image_is_one_sentence(tmp_path: Path, data: bytes) -> None:
+    """What the image library can't read is said to be damaged, by the file's name."""
+    (tmp_path / "code.png").write_bytes(data)
+
+    with pytest.raises(LocalError, match=r"code\.png: the image can't be read"):
+        read_token(str(tmp_path / "code.png"))
+
+
+def test_token_from_a_clipboard(text: str) -> None:
+    """Blanks around it do no harm."""
+    assert read_token(f"  {text}\n") == read_token(text)
+
+
+def test_mistyped_token_is_not_told_back(text: str) -> None:
+    """A token opens a machine: errors, which end up in logs, hold none of it."""
+    with pytest.raises(LocalError) as caught:
+        read_token("w" + text[1:])
+
+    assert text[10:40] not in caught.value.message
+
+
+@pytest.mark.parametrize("at", ["99999999999999999", "0001-01-01", "1969-01-01", "2107-01-01", "99999d"])
+def test_impossible_time_is_a_usage_error(run: Run, site: Path, text: str, at: str) -> None:
+    """Not every number is a time."""
+    assert run("token", "verify", text, "--chip", 7, "--site", site, "--at", at).exit_code == 2
 
 
 def test_site_without_keys(run: Run, tmp_path: Path) -> None:

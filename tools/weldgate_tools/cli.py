@@ -12,6 +12,7 @@ import click
 
 from weldgate_protocol.errors import WeldgateError
 from weldgate_tools import __version__
+from weldgate_tools.extras import extra_of
 from weldgate_tools.output import say_error
 
 __all__ = ["COMMANDS", "LazyGroup", "main", "weldgate"]
@@ -41,9 +42,9 @@ class ExtraMissing(click.ClickException):
     exit_code = EXIT_EXTRA
 
     def __init__(self, command: str, extra: str, module: str) -> None:
-        super().__init__(
-            f"`weldgate {command}` needs {module}, which is not installed: pip install 'weldgate[{extra}]'"
-        )
+        what = f"`weldgate {command}`" if command else "this"
+        name = module.partition(".")[0] or "a package"
+        super().__init__(f"{what} needs {name}, which is not installed: pip install 'weldgate[{extra}]'")
 
 
 class LazyGroup(click.Group):
@@ -63,7 +64,7 @@ class LazyGroup(click.Group):
         except ModuleNotFoundError as error:
             if (error.name or "").startswith("weldgate_"):
                 raise  # a file of our own is missing: that is a bug and not an extra
-            raise ExtraMissing(cmd_name, extra, error.name or "a package") from error
+            raise ExtraMissing(cmd_name, extra, error.name or "") from error
         if not isinstance(found, click.Command):
             raise TypeError(f"{module}.{attribute} is no command")
         return found
@@ -98,6 +99,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:  # of a command that imports some packages only when it needs them
+        if (error.name or "").startswith("weldgate_"):
+            raise
+        missing = ExtraMissing("", extra_of(error.name or "", "tools"), error.name or "")
+        missing.show()
+        sys.exit(missing.exit_code)
     except WeldgateError as error:
         say_error(error)
         sys.exit(EXIT_LOCAL)

@@ -37,6 +37,8 @@ def ask(place: Path, asked: dict[str, Any]) -> dict[str, Any]:
         answer = request(socket, asked)
     except OSError as error:
         raise LocalError(TOOL_CONNECTION, f"no collector answers at {socket}: {error.strerror or error}") from error
+    except ValueError as error:  # it was stopped while it spoke
+        raise LocalError(TOOL_CONNECTION, f"the collector at {socket} gave no whole answer") from error
     if not answer.get("ok", False) and "code" in answer:
         raise LocalError(int(answer["code"]), str(answer["error"]))
     return dict(answer)
@@ -167,7 +169,12 @@ def import_(source: Path, site: Path) -> None:
       weldgate collector chips import batch.csv
       weldgate collector chips import batch.jsonl --site county
     """
-    count = add_chips(_file(site), list(_read_chips(source)))
+    found = list(_read_chips(source))
+    if not found:
+        raise LocalError(
+            TOOL_BAD_INPUT, f"{source} names no chips: device,generation,up,down in its first line, or JSON"
+        )
+    count = add_chips(_file(site), found)
     click.echo(f"{count} chips added or changed", err=True)
 
 
@@ -201,7 +208,10 @@ def _read_chips(source: Path) -> Iterator[Chip]:
     Raises:
         LocalError: TOOL_BAD_INPUT; the row is named, its keys are not.
     """
-    text = source.read_text(encoding="utf-8-sig")
+    try:
+        text = source.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise LocalError(TOOL_BAD_INPUT, f"{source} is no text in UTF-8") from None
     rows: Any = (json.loads(line) for line in text.splitlines() if line.strip())
     if not text.lstrip().startswith("{"):
         rows = csv.DictReader(text.splitlines())
@@ -209,7 +219,7 @@ def _read_chips(source: Path) -> Iterator[Chip]:
     try:
         for number, row in enumerate(rows, 1):  # noqa: B007 - told in the error
             yield Chip(str(row["device"]).strip(), int(row["generation"]), row["up"].strip(), row["down"].strip())
-    except (KeyError, ValueError, AttributeError, TypeError) as error:
+    except (KeyError, ValueError, AttributeError, TypeError, RecursionError, csv.Error) as error:
         what = f"no {error}" if isinstance(error, KeyError) else "not readable"
         row_number = number + isinstance(error, json.JSONDecodeError)  # a line that is no JSON was never counted
         raise LocalError(TOOL_BAD_INPUT, f"{source}, row {row_number}: {what}") from None

@@ -19,6 +19,7 @@ from weldgate_tools.places import issuer_folder
 __all__ = ["decode_capture", "frame", "read_input"]
 
 DELIMITER = 0x7E
+_PATH_MAX = 250  # the longest name a file may have is 255 bytes; what is longer is hex
 _HEX = frozenset(b"0123456789abcdefABCDEF \t\r\n:,")
 
 
@@ -76,13 +77,12 @@ def read_input(source: str) -> bytes:
     Raises:
         LocalError: TOOL_BAD_INPUT; neither a file nor hex.
     """
-    path = Path(source)
     if source == "-":
         data = sys.stdin.buffer.read()
-    elif len(source) < 4096 and path.is_file():
-        data = path.read_bytes()
+    elif len(source) <= _PATH_MAX and Path(source).is_file():
+        data = Path(source).read_bytes()
     else:
-        data = source.encode()
+        data = source.encode("utf-8", "replace")
         if not _HEX.issuperset(data):
             raise LocalError(TOOL_BAD_INPUT, f"{source[:40]!r} is neither a file nor hex")
     if data and _HEX.issuperset(data):
@@ -100,7 +100,7 @@ def decode_capture(data: bytes, keys: Keys) -> Iterator[dict[str, Any]]:
         data: a stream as it went over the wire, or one frame without delimiters as a store keeps it.
         keys: what tags are checked with.
     """
-    if DELIMITER not in data and len(data) <= RAW_MAX:
+    if _is_stored(data) or (DELIMITER not in data and len(data) <= RAW_MAX):
         yield _one(data, 0, stored=True, keys=keys)
         return
     start = 0
@@ -108,6 +108,15 @@ def decode_capture(data: bytes, keys: Keys) -> Iterator[dict[str, Any]]:
         if end > start:
             yield _one(data[start:end], start, stored=False, keys=keys)
         start = end + 1
+
+
+def _is_stored(data: bytes) -> bool:
+    """Tell a frame as a store keeps it, which may hold a delimiter's byte anywhere, from a stretch of a stream."""
+    try:
+        parse(data)
+    except FrameError:
+        return False
+    return True
 
 
 def _one(piece: bytes, offset: int, *, stored: bool, keys: Keys) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from weldgate_collector import Chip, add_chips, write_secret
-from weldgate_issuer import Issuer, write_backup
+from weldgate_collector import Chip, add_chips, parse_config, write_secret
+from weldgate_issuer import Issuer, read_backup, write_backup
 from weldgate_protocol.errors import LocalError
 from weldgate_protocol.reasons import TOOL_BAD_INPUT, TOOL_EXISTS
 from weldgate_simulator.provision import GENERATION, identity_of, new_flash, provision
@@ -28,6 +28,9 @@ FIRST_CHIP = 410811001  # any number will do: the county's code and a counter
 @click.option("--mqtt-port", type=click.IntRange(1, 65535), default=1883, show_default=True, help="The broker's.")
 @click.option("--metrics-port", type=click.IntRange(1, 65535), default=9464, show_default=True, help="Of /metrics.")
 @click.option("--backup", type=click.Path(path_type=Path, dir_okay=False), help="Write the site's keys, encrypted.")
+@click.option(
+    "--restore", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Take the keys from a backup."
+)
 @click.option("--passphrase-file", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Of the backup.")
 @click.option("--json", "as_json", is_flag=True, help="Print one document.")
 def init(
@@ -39,6 +42,7 @@ def init(
     mqtt_port: int,
     metrics_port: int,
     backup: Path | None,
+    restore: Path | None,
     passphrase_file: Path | None,
     as_json: bool,
 ) -> None:
@@ -51,27 +55,33 @@ def init(
     Examples:
       weldgate init
       weldgate init county --area 411081 --chips 10 --backup county-keys.backup
+      weldgate init county --restore county-keys.backup --chips 0
       weldgate init --json
     """
     site = Site(folder)
     for path in (site.config, site.issuer, site.chips_file):
         if path.exists():
             raise LocalError(TOOL_EXISTS, f"{path} exists already; nothing was changed")
+    if backup is not None and restore is not None:
+        raise click.UsageError("--backup or --restore: the backup that is restored is one")
     if backup is not None and backup.exists():
         raise LocalError(TOOL_EXISTS, f"{backup} exists already; nothing was changed")
-    phrase = _passphrase(passphrase_file) if backup is not None else ""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    text = config_text(name, port, mqtt_port, metrics_port)
+    parse_config(text, str(site.config), folder)  # what can be wrong is told before anything is made
+    phrase = "" if backup is None and restore is None else _passphrase(passphrase_file, twice=restore is None)
     now_s = int(time.time())
-    issuer = Issuer.create(site.issuer, now_s, area)
+    issuer = Issuer.generate(now_s, area) if restore is None else read_backup(restore, phrase)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if backup is not None:
         write_backup(issuer, backup, phrase)
+    issuer.save(site.issuer)
     key_set = issuer.issue_key_set(issued_s=now_s)
-    site.key_set.write_bytes(key_set)
+    write_secret(site.key_set, key_set)
     devices = [FIRST_CHIP + k for k in range(chips)]
     write_secret(site.key, secrets.token_hex(32).encode() + b"\n")
     add_chips(site.chips_file, [_chip(issuer, device) for device in devices])
     _write_images(site, issuer, key_set, devices, port)
-    site.config.write_text(config_text(name, port, mqtt_port, metrics_port), encoding="utf-8")  # last: now it is a site
+    write_secret(site.config, text.encode())  # last: now it is a site
     if as_json:
         print_json(
             {
@@ -83,8 +93,8 @@ def init(
             }
         )
         return
-    click.echo(f"{folder}: a site for area {area or 'everywhere'} with {chips} demo chips")
-    if backup is None:
+    click.echo(f"{folder}: a site for area {_area(issuer) or 'everywhere'} with {chips} demo chips")
+    if backup is None and restore is None:
         click.echo(
             "  no backup of the keys was made; whoever loses them must fit every chip anew: use --backup", err=True
         )
@@ -95,11 +105,19 @@ def init(
     click.echo(f"  weldgate doctor {folder}", err=True)
 
 
-def _passphrase(path: Path | None) -> str:
-    """Return the backup's passphrase from a file or, twice, from the terminal."""
+def _area(issuer: Issuer) -> str:
+    """Return the area of a site's keys."""
+    return next((key.area for key in issuer.index.keys.values()), "")
+
+
+def _passphrase(path: Path | None, twice: bool) -> str:
+    """Return the backup's passphrase from a file or from the terminal, a new one twice."""
     if path is None:
-        return str(click.prompt("passphrase for the backup", hide_input=True, confirmation_prompt=True, err=True))
-    lines = path.read_text(encoding="utf-8").splitlines()
+        return str(click.prompt("passphrase of the backup", hide_input=True, confirmation_prompt=twice, err=True))
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise LocalError(TOOL_BAD_INPUT, f"{path} is no text in UTF-8; its first line is the passphrase") from None
     if not lines:
         raise LocalError(TOOL_BAD_INPUT, f"{path} is empty; its first line is the passphrase")
     return lines[0]

@@ -1,5 +1,7 @@
 """``weldgate order``: signed orders for chips, and what the collector hands over."""
 
+import re
+import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +9,7 @@ from typing import Any
 
 import click
 
+from weldgate_collector import write_secret
 from weldgate_firmware.config import SETTINGS, Config
 from weldgate_issuer import Issuer
 from weldgate_protocol import messages
@@ -15,6 +18,7 @@ from weldgate_protocol.errors import ConfigError
 from weldgate_tools.collector import ask
 from weldgate_tools.output import print_json
 from weldgate_tools.places import issuer_folder
+from weldgate_tools.site import Site
 from weldgate_tools.token_input import read_token
 from weldgate_tools.units import CHIP, DURATION, device_text
 
@@ -26,7 +30,9 @@ _SITE = click.option(
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one document.")
 _SEND = click.option("--send", is_flag=True, help="Hand it to the site's running collector.")
 _CHIP = click.option("--chip", "device", type=CHIP, required=True, help="The chip, decimal.")
-_LIFE = click.option("--life", type=DURATION, default=604800, show_default="7d", help="Time to reach the chip.")
+_LIFE_S = 7 * 86_400
+_LIFE = click.option("--life", type=DURATION, default=_LIFE_S, show_default="7d", help="Time to reach the chip.")
+_NUMBER = re.compile(r"-?[0-9]{1,10}")
 STATES = {1: "waiting", 2: "sent", 3: "applied", 4: "refused", 5: "expired"}
 
 
@@ -123,23 +129,28 @@ def revoke(tokens: tuple[bytes, ...], kids: tuple[bytes, ...], **common: Any) ->
 @_SITE
 @_JSON
 def key_set(device: bytes, send: bool, site: Path, as_json: bool) -> None:
-    """Sign the site's key set anew with the online root, for a chip whose set ends soon.
+    """Sign the site's key set anew with the online root, for a chip whose set ends soon; the site keeps a copy.
 
     \b
     Examples:
       weldgate order key-set --chip 410811001 --send
     """
     issuer = Issuer.open(issuer_folder(site))
-    _deliver(messages.KEY_SET, issuer.issue_key_set(issued_s=int(time.time())), device, send, site, as_json)
+    data = issuer.issue_key_set(issued_s=int(time.time()))
+    kept = Site(site).key_set
+    if kept.exists():  # what new chips are born with
+        write_secret(kept, data)
+    _deliver(messages.KEY_SET, data, device, send, site, as_json)
 
 
 @order.command()
 @click.option("--now", "mode", flag_value=2, type=int, help="Open at once, in mid-arc too.")
 @click.option("--soft", "mode", flag_value=1, type=int, help="Open at the arc's next pause, 120 s later at the latest.")
+@click.option("--signed", is_flag=True, help="Print a signed lock in hex, for whoever reaches the chip otherwise.")
 @_CHIP
 @_SITE
 @_JSON
-def lock(mode: int | None, device: bytes, site: Path, as_json: bool) -> None:
+def lock(mode: int | None, signed: bool, device: bytes, site: Path, as_json: bool) -> None:
     """Lock a machine as the collector's operator; who did it goes into the store. Only a signed release unlocks.
 
     \b
@@ -149,6 +160,10 @@ def lock(mode: int | None, device: bytes, site: Path, as_json: bool) -> None:
     """
     if mode is None:
         raise click.UsageError("--now or --soft: say how the machine is to end")
+    if signed:
+        common = {"site": site, "device": device, "life": _LIFE_S, "send": False, "as_json": as_json}
+        _issue(orders.LOCK, messages.LOCK, common, lock=secrets.token_bytes(8), mode=mode)
+        return
     _tell(ask(site, {"do": "lock", "device": device_text(device), "mode": mode}), as_json)
 
 
@@ -176,7 +191,7 @@ def _settings(words: tuple[str, ...]) -> dict[int, object]:
         name, _, value = word.partition("=")
         if name not in keys:
             raise click.BadParameter(f"{name!r} is no setting; there are {', '.join(keys)}")
-        if not value.lstrip("-").isdigit():
+        if not _NUMBER.fullmatch(value):
             raise click.BadParameter(f"{word!r}: write {name}=NUMBER")
         found[keys[name]] = int(value)
     try:

@@ -50,4 +50,4 @@ def reasons(what: str | None, lang: str | None, as_json: bool) -> None:
 def _matches(what: str | None, number: int, name: str) -> bool:
     if what is None:
         return True
-    return number == int(what) if what.isdigit() else what.upper() in name
+    return str(number) == what if what.isdecimal() else what.upper() in name

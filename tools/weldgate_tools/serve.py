@@ -1,122 +1,26 @@
 """``weldgate serve``: runs what `init` made, and keeps it running until it is told to stop."""
 
+import fcntl
+import os
 import signal
-import subprocess
 import sys
 import threading
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from weldgate_collector import load_config
+from weldgate_collector import Config, load_config, request
 from weldgate_protocol.errors import LocalError
-from weldgate_protocol.reasons import TOOL_NOT_FOUND
-from weldgate_simulator.broker import NatsBroker
+from weldgate_protocol.reasons import TOOL_EXISTS, TOOL_NOT_FOUND
+from weldgate_tools.child import BrokerChild, Child
 from weldgate_tools.site import Site
 
-__all__ = ["Child", "serve"]
+__all__ = ["serve"]
 
 LOOK_S = 0.3
-STOP_S = 20.0  # for a collector that commits what it has
-BACKOFF_FIRST_S = 0.5
-BACKOFF_LAST_S = 30.0
-STEADY_S = 60.0  # who has run so long starts without a wait again
-
-
-class Child:
-    """A process that is started again when it dies, each time after a longer wait.
-
-    Args:
-        name: what it is called in messages.
-        command: its command line.
-        log: file that takes what it prints.
-    """
-
-    def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
-        self.name = name
-        self._command = list(command)
-        self._log = log
-        self._process: subprocess.Popen[bytes] | None = None
-        self._started_s = 0.0
-        self._wait_s = BACKOFF_FIRST_S
-        self._due_s = 0.0
-
-    @property
-    def process_id(self) -> int | None:
-        """The process's id while it runs."""
-        process = self._process
-        return process.pid if process is not None and process.poll() is None else None
-
-    def start(self) -> None:
-        """Start it."""
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        self._started_s = time.monotonic()
-
-    def look(self) -> str:
-        """Start it again when it is dead and its wait is over; return what there is to say, or ""."""
-        process = self._process
-        now_s = time.monotonic()
-        if process is None:
-            if now_s < self._due_s:
-                return ""
-            self.start()
-            return f"{self.name} started again"
-        code = process.poll()
-        if code is None:
-            return ""
-        self._process = None
-        if now_s - self._started_s > STEADY_S:
-            self._wait_s = BACKOFF_FIRST_S
-        self._due_s = now_s + self._wait_s
-        waited_s = self._wait_s
-        self._wait_s = min(self._wait_s * 2, BACKOFF_LAST_S)
-        return f"{self.name} ended with {code}, again in {waited_s:g} s; see {self._log}"
-
-    def stop(self) -> None:
-        """End it gracefully, harder when it does not."""
-        process = self._process
-        if process is None:
-            return
-        process.terminate()
-        try:
-            process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        self._process = None
-
-
-class _BrokerChild(Child):
-    """The broker, whose class starts and asks it itself."""
-
-    def __init__(self, broker: NatsBroker) -> None:
-        super().__init__("broker", [], broker.folder / "broker.log")
-        self._broker = broker
-        self._failed = False
-
-    @property
-    def process_id(self) -> int | None:
-        """The process's id while it runs."""
-        return self._broker.pid or None
-
-    def start(self) -> None:
-        """Start it; returns when it answers."""
-        self._broker.start()
-
-    def look(self) -> str:
-        """Start it again when it no longer runs."""
-        if self._broker.running:
-            return ""
-        self._broker.kill()
-        self._broker.start()
-        return "broker started again"
-
-    def stop(self) -> None:
-        """End it."""
-        self._broker.stop()
+_HERE = ("127.0.0.1", "localhost", "::1")
 
 
 @click.command()
@@ -136,39 +40,89 @@ def serve(folder: Path, broker: bool, consumer: bool, demo_chips: bool) -> None:
       weldgate serve county --no-broker
     """
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # SIGHUP: the terminal was closed
+        if signal.getsignal(number) != signal.SIG_IGN:  # `nohup` has it ignored, and means it
+            signal.signal(number, lambda _number, _frame: stop.set())
     site = Site(folder).checked()
-    children = _children(site, broker, consumer, demo_chips)
-    started: list[Child] = []
-    try:
-        for child in children:
-            child.start()
-            started.append(child)
-            click.echo(f"{child.name} runs, process {child.process_id}", err=True)
-        config = load_config(site.config)
-        if config.tcp is not None:
-            click.echo(f"chips connect to port {config.tcp.port}; Ctrl-C ends it all", err=True)
-        while not stop.wait(LOOK_S):
-            for child in children:
-                said = child.look()
-                if said:
-                    click.echo(said, err=True)
-    finally:
-        for child in reversed(started):
-            child.stop()
-        click.echo("stopped", err=True)
-
-
-def _children(site: Site, broker: bool, consumer: bool, demo_chips: bool) -> list[Child]:
-    """Return what is to run, in the order of starting."""
     config = load_config(site.config)
+    children = _children(site, config, broker, consumer, demo_chips)
+    readiness = _Readiness(config, len(list(site.images.glob("*.flash"))) if demo_chips else 0)
+    started: list[Child] = []
+    with _alone(site):
+        try:
+            for child in children:
+                child.start()
+                started.append(child)
+                click.echo(f"{child.name} runs, process {child.process_id}", err=True)
+            while not stop.wait(LOOK_S):
+                for said in (*(child.look() for child in children), readiness.look()):
+                    if said:
+                        click.echo(said, err=True)
+        finally:
+            for child in reversed(started):
+                child.stop()
+            click.echo("stopped", err=True)
+
+
+@contextmanager
+def _alone(site: Site) -> Iterator[None]:
+    """Hold the site for this process; the kernel lets go of it with us.
+
+    Raises:
+        LocalError: TOOL_EXISTS, another `serve` has it: two would write into the same flash images.
+    """
+    handle = os.open(site.folder / "serve.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise LocalError(TOOL_EXISTS, f"{site.folder} is served already by another `weldgate serve`") from None
+    finally:
+        os.close(handle)
+
+
+class _Readiness:
+    """Says once when the collector answers, and once when the demo chips are there.
+
+    Args:
+        config: the collector's.
+        chips: how many demo chips are to come.
+    """
+
+    def __init__(self, config: Config, chips: int) -> None:
+        self._config = config
+        self._chips = chips
+        self._answered = False
+
+    def look(self) -> str:
+        """Ask the collector while there is something to wait for; return what there is to say, or ""."""
+        if self._answered and not self._chips:
+            return ""
+        try:
+            status = request(self._config.control_socket, {"do": "status"})
+        except (OSError, ValueError):  # not yet, or it was killed while it spoke
+            return ""
+        if not self._answered:
+            self._answered = True
+            tcp = self._config.tcp
+            where = f"chips connect to port {tcp.port}" if tcp is not None else "no port for chips is configured"
+            return f"ready: {where}, {status['committed']} rows in the store; Ctrl-C ends it all"
+        if int(status["chips_online"]) < self._chips:
+            return ""
+        count, self._chips = self._chips, 0
+        return f"{count} demo chips online"
+
+
+def _children(site: Site, config: Config, broker: bool, consumer: bool, demo_chips: bool) -> list[Child]:
+    """Return what is to run, in the order of starting."""
     local = next((one for one in config.upstream if one.kind == "mqtt"), None)
     children: list[Child] = []
     if local is None and (broker or consumer):
         raise LocalError(TOOL_NOT_FOUND, f"{site.config} names no mqtt upstream; serve it with --no-broker")
-    if broker and local is not None:
-        children.append(_BrokerChild(NatsBroker(site.broker, local.port)))
+    if broker and local is not None and local.host not in _HERE:
+        click.echo(f"the broker is {local.host}, not this machine: none is started here", err=True)
+    elif broker and local is not None:
+        children.append(BrokerChild(site.broker, local.port))
     children.append(_python("collector", site, "weldgate_collector", str(site.config)))
     if consumer and local is not None:
         children.append(

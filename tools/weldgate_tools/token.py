@@ -13,7 +13,7 @@ from weldgate_protocol.cbor import decode as decode_cbor
 from weldgate_protocol.errors import LocalError, RemoteError
 from weldgate_protocol.message_docs import ENUMS
 from weldgate_protocol.reasons import TOOL_BAD_INPUT
-from weldgate_tools.output import language, print_json
+from weldgate_tools.output import print_json
 from weldgate_tools.places import issuer_folder
 from weldgate_tools.token_input import read_token
 from weldgate_tools.units import CHIP, DURATION, MOMENT, device_text, moment_text, seconds_text
@@ -136,7 +136,7 @@ def show(source: tuple[str, ...], as_json: bool) -> None:
 @click.option("--chip", "device", type=CHIP, required=True, help="Judge as this chip would.")
 @click.option("--area", default="", help="The chip's area code; the site's keys decide what it must begin with.")
 @click.option("--at", type=MOMENT, help="Judge as at this time; now when absent.")
-@click.option("--lang", type=click.Choice(["zh", "en"]), help="Language of the answer.")
+@click.option("--lang", type=click.Choice(["zh", "en"]), help="One language only.")
 @_SITE
 @_JSON
 def verify(
@@ -164,16 +164,28 @@ def verify(
         tokens.verify(read_token(" ".join(source)), context)
     except RemoteError as refused:
         reason, message = refused.code, refused.message
-    answer = {"accepted": not reason, "reason": reason, "chip": device_text(device), "at": moment_text(now_s)}
     if as_json:
-        print_json({**answer, "name": reason_texts.name(reason) if reason else None, "message": message})
+        answer = {"accepted": not reason, "reason": reason, "chip": device_text(device), "at": moment_text(now_s)}
+        print_json(
+            {**answer, "name": reason_texts.name(reason) if reason else None, "message": message, **_said(reason)}
+        )
     elif reason:
-        click.echo(f"refused: {reason_texts.describe(reason, language(lang))}")
+        click.echo(f"refused, reason {reason} {reason_texts.name(reason)}")
+        for tongue in (lang,) if lang else ("zh", "en"):
+            click.echo(f"  {reason_texts.describe(reason, tongue)}")
         click.echo(f"  {message}", err=True)
     else:
         click.echo("accepted")
     if reason:
         raise SystemExit(1)
+
+
+def _said(reason: int) -> dict[str, str]:
+    """Return what a reason says to people, empty for none."""
+    if reason not in reason_texts.TEXTS:
+        return {}
+    _name, zh, en, next_zh, next_en = reason_texts.TEXTS[reason]
+    return {"zh": zh, "en": en, "next_zh": next_zh, "next_en": next_en}
 
 
 def _shown(data: bytes) -> dict[str, Any]:

@@ -12,6 +12,7 @@ __all__ = ["read_token"]
 
 _IMAGES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF")
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2}\s*)+")
+_PATH_MAX = 250  # longer than a name may be
 
 
 def read_token(source: str) -> bytes:
@@ -23,18 +24,28 @@ def read_token(source: str) -> bytes:
     Raises:
         LocalError: TOOL_NOT_FOUND, no such file; TOOL_BAD_INPUT, nothing in it is a token.
     """
+    source = source.strip()  # as it comes from a clipboard; Base45 never ends in a blank (its last digit is 32 or less)
     if source == "-":
         data = sys.stdin.buffer.read()
     elif source.startswith(token.PREFIX) or _HEX.fullmatch(source):
         data = source.encode()
     else:
-        path = Path(source)
-        if not path.is_file():
-            raise LocalError(TOOL_NOT_FOUND, f"{source}: no such file, and no token text")
-        data = path.read_bytes()
+        data = _read_file(source)
     if data.startswith(_IMAGES):
         return _to_bytes(_read_image(data, source))
     return _to_bytes(data.decode("ascii", "replace").strip())
+
+
+def _read_file(source: str) -> bytes:
+    if len(source) > _PATH_MAX or token.PREFIX in source.upper():  # a token mistyped, which no error tells back
+        raise LocalError(
+            TOOL_BAD_INPUT,
+            f"this is no token: {len(source)} characters that do not begin with {token.PREFIX} and are no hex",
+        )
+    path = Path(source)
+    if not path.is_file():
+        raise LocalError(TOOL_NOT_FOUND, f"{source}: no such file, and no token text")
+    return path.read_bytes()
 
 
 def _to_bytes(text: str) -> bytes:
@@ -53,8 +64,11 @@ def _read_image(data: bytes, source: str) -> str:
     import zxingcpp  # here, since only images need them
     from PIL import Image
 
-    with Image.open(io.BytesIO(data)) as image:
-        found = zxingcpp.read_barcodes(image.convert("L"))
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            found = zxingcpp.read_barcodes(image.convert("L"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # all that Pillow says of files
+        raise LocalError(TOOL_BAD_INPUT, f"{source}: the image can't be read, it is damaged or too large") from error
     for code in found:
         if code.text.startswith(token.PREFIX):
             return str(code.text)

@@ -13,6 +13,8 @@ ZONE = ZoneInfo("Asia/Shanghai")
 _DURATION = re.compile(r"(\d+)\s*(s|m|h|d)?")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, None: 1}
 _DEVICE_MAX = (1 << 63) - 1
+_MOMENT_MAX_S = 0xFFFFFFFF  # a frame's time has 32 bits (SPEC section 3)
+_DURATION_MAX_S = 100 * 366 * 86400  # beyond it somebody slipped on a key
 
 
 class _Duration(click.ParamType[int]):
@@ -27,7 +29,10 @@ class _Duration(click.ParamType[int]):
         match = _DURATION.fullmatch(str(value).strip())
         if match is None:
             self.fail(f"{value!r} is no duration; write 90s, 30m, 8h or 3d", param, ctx)
-        return int(match[1]) * _SECONDS[match[2]]
+        seconds = int(match[1]) * _SECONDS[match[2]]
+        if seconds > _DURATION_MAX_S:
+            self.fail(f"{value!r} is longer than 100 years", param, ctx)
+        return seconds
 
 
 class _Moment(click.ParamType[int]):
@@ -39,17 +44,26 @@ class _Moment(click.ParamType[int]):
         """Return Unix seconds."""
         if isinstance(value, int):
             return value
-        text = str(value).strip()
-        match = _DURATION.fullmatch(text)
-        if match is not None:
-            if match[2] is None:
-                return int(text)
-            return int(datetime.now(UTC).timestamp()) - int(match[1]) * _SECONDS[match[2]]
-        try:
-            found = datetime.fromisoformat(text)
-        except ValueError:
+        found = _moment(str(value).strip())
+        if found is None:
             self.fail(f"{value!r} is no time; write 2026-11-24, 2026-11-24T08:00, Unix seconds, or 2h", param, ctx)
+        if not 0 <= found <= _MOMENT_MAX_S:
+            self.fail(f"{value!r} is not between 1970 and 2106", param, ctx)
+        return found
+
+
+def _moment(text: str) -> int | None:
+    """Return the Unix seconds that a text means, None when it means none."""
+    match = _DURATION.fullmatch(text)
+    if match is not None:
+        if match[2] is None:
+            return int(text)
+        return int(datetime.now(UTC).timestamp()) - int(match[1]) * _SECONDS[match[2]]
+    try:
+        found = datetime.fromisoformat(text)
         return int((found if found.tzinfo else found.replace(tzinfo=ZONE)).timestamp())
+    except (ValueError, OverflowError):  # year 1, west of Greenwich: before what a datetime can say
+        return None
 
 
 class _Chip(click.ParamType[bytes]):
