@@ -1,5 +1,6 @@
 """The store: D2, contiguous rows, failing disks, migrations, and the views for people."""
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from weldgate_collector.errors import StoreError
-from weldgate_collector.store import Reader, Row, Writer, connect, list_segments, schema
+from weldgate_collector.store import Reader, Row, Writer, appender, connect, list_segments, schema
 
 DEVICE = (1 << 63) - 1
 RAW = b"\x2a\x45" + DEVICE.to_bytes(8, "big") + b"\xa0\x00\x00\x01" + b"\x00\x00\x00\x07"
@@ -165,12 +166,12 @@ def test_full_disk_withholds_and_recovers(tmp_path: Path) -> None:
         assert [record[2] for record in reader.rows(1, 9)] == [1, 2]
 
 
-def test_commit_that_failed_but_is_there_is_not_doubled(tmp_path: Path) -> None:
-    """An error after the commit reached the file leaves each row once."""
+@pytest.mark.parametrize("rows", [[row(1), row(2)], []])
+def test_commit_that_failed_but_is_there_is_not_doubled(tmp_path: Path, rows: list[Row]) -> None:
+    """An error after the commit reached the file leaves each row once, and does its work once."""
     seam = Recording()
-    commits = Commits()
-    writer = Writer(tmp_path, 1, 100, commits, seam)
-    real = writer._segment.connection
+    writer = Writer(tmp_path, 1, 100, Commits(), seam)
+    real = writer._appender._segment.connection
     failed: list[str] = []
 
     def fail(sql: str) -> None:
@@ -182,15 +183,62 @@ def test_commit_that_failed_but_is_there_is_not_doubled(tmp_path: Path) -> None:
             raise error
 
     seam.fail = fail
+    if rows:
+        writer.put(rows)
+    work = writer.submit(lambda c: c.execute("INSERT INTO meta VALUES ('once', 1)").rowcount)
     writer.start()
-    writer.put([row(1), row(2)])
-    commits.wait(2)
+
+    assert work.result(20) == 1
+    writer.stop()
+    assert failed
+    assert "PRAGMA wal_checkpoint(TRUNCATE)" in seam.statements[seam.statements.index("BEGIN IMMEDIATE") :]
+    with Reader(tmp_path) as reader:
+        assert reader.last_index() == len(rows)
+
+
+def test_commit_that_failed_is_not_believed_while_a_reader_is_in_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint that was busy moved nothing into the database, so the commit isn't known to be durable."""
+    commits = Commits()
+    seam = Recording()
+    writer = Writer(tmp_path, 1, 100, commits, seam)
+    real = writer._appender._segment.connection
+    failed: list[str] = []
+    monkeypatch.setattr(appender, "settle", lambda _connection: False)
+
+    def fail(sql: str) -> None:
+        if sql == "COMMIT" and not failed:
+            failed.append(sql)
+            sqlite3.Connection.execute(real, "COMMIT")
+            raise full()
+
+    seam.fail = fail
+    writer.start()
+    writer.put([row(1)])
+    while "in the way" not in writer.trouble:
+        threading.Event().wait(0.01)
+    assert commits.seen == []
+    monkeypatch.undo()
+    commits.wait(1)
     writer.stop()
 
-    assert failed
-    assert "PRAGMA wal_checkpoint(TRUNCATE)" in seam.statements
-    with Reader(tmp_path) as reader:
-        assert reader.last_index() == 2
+
+def test_settle_is_busy_under_an_old_view(tmp_path: Path) -> None:
+    """With a reader on an older state, what came after it can't be moved, and that is said."""
+    path = str(tmp_path / "x")
+    connection, sitting = connect(path), connect(path)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("CREATE TABLE t (x)")
+    sitting.execute("BEGIN")
+    sitting.execute("SELECT * FROM t").fetchall()
+    connection.execute("PRAGMA busy_timeout=1")
+    connection.execute("INSERT INTO t VALUES (1)")
+
+    assert not schema.settle(connection)
+    sitting.close()
+    assert schema.settle(connection)
+    connection.close()
 
 
 def test_work_rides_in_the_batch_and_fails_alone(tmp_path: Path) -> None:
@@ -328,34 +376,82 @@ def test_writer_that_ends_by_an_error_says_so(tmp_path: Path) -> None:
         raise RuntimeError("planted")
 
     writer = Writer(tmp_path, 1, 100, on_commit)
-    writer.start()
     writer.put([row(1)])
+    waiting = writer.submit(lambda _connection: None)
+    writer.start()
     writer._thread.join(20)
 
     assert not writer.alive
     assert "planted" in writer.trouble
+    assert waiting.done()
+    with pytest.raises(StoreError, match="stopping"):
+        writer.submit(lambda _connection: None)
     writer.stop()
 
 
-def test_file_that_vanished_is_told_and_not_made_anew(tmp_path: Path) -> None:
-    """A store that somebody removed is trouble; a fresh file would hide what is lost."""
-    seam = Recording()
-    writer = Writer(tmp_path, 1, 100, Commits(), seam, stop_retry_s=0.0)
+def remove(path: Path) -> None:
+    """Remove a database under the writer's hands."""
+    path.unlink()
+
+
+def replace(path: Path) -> None:
+    """Put a copy in its place."""
+    copy = path.with_name("copy")
+    copy.write_bytes(path.read_bytes())
+    copy.rename(path)
+
+
+def cut_short(path: Path) -> None:
+    """Take its last page."""
+    os.truncate(path, path.stat().st_size - 4096)
+
+
+@pytest.mark.parametrize(
+    ("befall", "told"), [(remove, "is gone"), (replace, "is another file"), (cut_short, "was cut short")]
+)
+def test_file_that_somebody_touched_takes_no_more_acks(
+    tmp_path: Path, befall: Callable[[Path], None], told: str
+) -> None:
+    """SQLite goes on writing into a file that is gone; nothing is reported then, and no fresh one hides the loss."""
+    commits = Commits()
+    writer = Writer(tmp_path, 1, 100, commits, stop_retry_s=0.0)
     path = list_segments(tmp_path)[0].path
-    tries = threading.Event()
-
-    def fail(sql: str) -> None:
-        if sql == "COMMIT":
-            path.unlink(missing_ok=True)
-            tries.set()
-            raise full()
-
-    seam.fail = fail
     writer.start()
     writer.put([row(1)])
-    assert tries.wait(20)
-    while "is gone" not in writer.trouble:
+    commits.wait(1)
+    writer.submit(lambda _connection: None).result(20)
+
+    befall(path)
+    writer.put([row(2)])
+    while told not in writer.trouble:
         threading.Event().wait(0.01)
+    writer.put([row(3)])
     writer.stop()
 
-    assert not path.exists()
+    assert commits.seen == [1]
+    assert path.exists() == (befall is not remove)
+
+
+def test_store_that_takes_no_writes_withholds_and_recovers(tmp_path: Path) -> None:
+    """A disk that the kernel made read-only is trouble as long as it lasts, and then nothing is lost."""
+    read_only = [False]
+
+    def seam(path: str) -> sqlite3.Connection:
+        return connect(f"file:{path}?mode=ro" if read_only[0] else path)
+
+    commits = Commits()
+    writer = Writer(tmp_path, 1, 100, commits, seam)
+    writer.start()
+    writer.put([row(1)])
+    commits.wait(1)
+    read_only[0] = True
+    writer._appender._segment.connection.close()
+    writer.put([row(2)])
+    while "readonly" not in writer.trouble:
+        threading.Event().wait(0.01)
+    read_only[0] = False
+    commits.wait(2)
+    writer.stop()
+
+    with Reader(tmp_path) as reader:
+        assert [record[2] for record in reader.rows(1, 9)] == [1, 2]

@@ -5,7 +5,7 @@ from .completeness import Gap, find_gaps
 from .copies import Copied, backup_store, restore_store
 from .reader import Reader, Record
 from .salvage import Salvaged, salvage_store
-from .schema import CONFLICT, FRAME, GAP, OPERATOR, OWN, PRESENCE, Connect, connect
+from .schema import CONFLICT, FRAME, GAP, OPERATOR, OWN, PRESENCE, Connect, connect, prepare
 from .segments import Segment, list_segments, seal, segment_folder, store_folder
 from .writer import Row, Writer
 
@@ -32,6 +32,7 @@ __all__ = [
     "connect",
     "find_gaps",
     "list_segments",
+    "prepare",
     "restore_store",
     "salvage_store",
     "seal",

@@ -20,7 +20,7 @@ from .lock import take_folder
 from .newest import OpenSegment, draw_store_id, mark, open_segment
 from .reader import Reader
 from .schema import Connect, connect, open_store
-from .segments import LEGACY_NAME, Segment, list_segments, segment_folder, store_folder, sync_folder
+from .segments import LEGACY_NAME, RESTORING, Segment, list_segments, segment_folder, store_folder, sync_folder
 
 __all__ = ["Copied", "backup_store", "restore_store"]
 
@@ -79,13 +79,14 @@ def restore_store(backup: Path, place: Path, open_connection: Connect = connect)
     folder.mkdir(parents=True, exist_ok=True)
     handle = take_folder(folder)
     try:
-        incoming = folder / "segments.restoring"
+        incoming = folder / RESTORING
         shutil.rmtree(incoming, ignore_errors=True)
         incoming.mkdir()
         for segment in source:
             _durable_copy(segment.path, incoming / segment.path.name)
         newest = Segment(source[-1].first, incoming / source[-1].path.name)
         last = _renew(newest, open_connection)
+        sync_folder(incoming)
         _set_aside(folder)
         incoming.rename(segment_folder(folder))
         sync_folder(folder)

@@ -112,7 +112,7 @@ class Keeper:
         """Take the neighbours; ``start`` starts the thread.
 
         Args:
-            writer: the store's; its ``rolled`` is ours from now on.
+            writer: the store's; what it hands over is ours from now on.
             retention: limits.
             declare: (text, Unix ms) → the row that tells what an optional upstream lost.
             open_connection: the ``connect`` seam.
@@ -137,7 +137,7 @@ class Keeper:
         self._wake = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="store-keeper", daemon=True)
-        writer.rolled = self._rolled
+        writer.hand_over(self._rolled)
 
     def start(self) -> None:
         """Start the thread."""

@@ -15,9 +15,10 @@ import structlog
 from weldgate_protocol.reasons import TOOL_STORE
 
 from ..errors import StoreError
-from .schema import Connect, open_store
+from .schema import Connect, open_store, settle
 from .segments import (
     LEGACY_NAME,
+    RESTORING,
     Highs,
     Opening,
     Segment,
@@ -39,6 +40,7 @@ class OpenSegment(NamedTuple):
     path: Path
     first: int
     connection: sqlite3.Connection
+    inode: int = 0
 
     def last_index(self) -> int:
         """Return the idx of the newest row, one before ``first`` when there is none."""
@@ -63,15 +65,26 @@ def merged_highs(connection: sqlite3.Connection, moved: Highs) -> Iterator[tuple
 
 
 def open_segment(path: Path, open_connection: Connect) -> OpenSegment:
-    """Open the newest segment in WAL mode."""
+    """Open the newest segment in WAL mode; whatever is in it then is durable."""
     connection = open_store(path, open_connection)
     try:
-        connection.execute("PRAGMA journal_mode=WAL")
+        _write_ahead(connection, path)
         first: int = connection.execute("SELECT first FROM segment").fetchone()[0]
     except BaseException:
         connection.close()
         raise
-    return OpenSegment(path, first, connection)
+    return OpenSegment(path, first, connection, path.stat().st_ino)
+
+
+def _write_ahead(connection: sqlite3.Connection, path: Path) -> None:
+    """Switch to write-ahead logging, and make durable what is there."""
+    # SQLite swallows the error of a switch that failed, and goes on in the old mode.
+    if connection.execute("PRAGMA journal_mode=WAL").fetchone()[0] != "wal":
+        raise StoreError(TOOL_STORE, f"{path}: can't be switched to write-ahead logging now")
+    if not settle(connection):
+        # An old view of the file lived through whatever ended the last writer, and the log's index with it; that
+        # shows nothing which was not synced.
+        _log.warning("store_read_meanwhile", path=str(path))
 
 
 def open_newest(folder: Path, open_connection: Connect) -> OpenSegment:
@@ -85,6 +98,8 @@ def open_newest(folder: Path, open_connection: Connect) -> OpenSegment:
         StoreError: it is damaged, or of a newer version, or two stores are there.
         OSError: the folder can't be made or written.
     """
+    if not segment_folder(folder).exists() and (folder / RESTORING).exists():
+        raise StoreError(TOOL_STORE, f"{folder / RESTORING}: a restore was cut off; run it again")
     segment_folder(folder).mkdir(parents=True, exist_ok=True)
     found = list_segments(folder)
     legacy = folder / LEGACY_NAME

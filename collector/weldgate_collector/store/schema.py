@@ -30,6 +30,8 @@ __all__ = [
     "Connect",
     "connect",
     "open_store",
+    "prepare",
+    "settle",
 ]
 
 Connect = Callable[[str], sqlite3.Connection]
@@ -147,12 +149,33 @@ def connect(path: str, factory: type[sqlite3.Connection] = sqlite3.Connection) -
         uri=path.startswith("file:"),
     )
     try:
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+        prepare(connection)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Set what every connection to the store has, whatever opened it."""
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+
+
+def settle(connection: sqlite3.Connection) -> bool:
+    """Make durable all that the database shows, however it came to be there; False when a reader is in the way.
+
+    After a kill, or a failed fsync, the log may hold a commit that never reached the disk, and SQLite plays it back. A
+    second fsync proves nothing, since the kernel forgets pages whose fsync failed. So the pages are written anew, into
+    the database itself; and then a new header over the log, since what the disk has of the old one would be played
+    back over them.
+    """
+    busy, in_log, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy or in_log < 0:  # -1: there is no write-ahead log
+        return False
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    connection.execute(f"PRAGMA user_version={version}")
+    return True
 
 
 def open_store(path: Path, open_connection: Connect = connect, may_migrate: bool = True) -> sqlite3.Connection:
@@ -197,7 +220,8 @@ def _migrate(connection: sqlite3.Connection, path: Path, may_migrate: bool) -> N
             connection.execute(f"PRAGMA user_version={number + 1}")
             connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
             raise
 
 

@@ -20,6 +20,7 @@ from .schema import Connect, connect, open_store
 
 __all__ = [
     "LEGACY_NAME",
+    "RESTORING",
     "Highs",
     "Opening",
     "Segment",
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 LEGACY_NAME = "store.sqlite3"  # the whole store, before there were segments
+RESTORING = "segments.restoring"  # a restore puts it together here
 _FOLDER = "segments"
 _DIGITS = 19  # 2^63 - 1
 _NEXT = "next.building"
