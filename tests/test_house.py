@@ -52,6 +52,7 @@ ELSEWHERE = {
     "weldgate_collector/store/schema": "test_store.py",
     "weldgate_collector/store/shelf": "test_segments.py",
     "weldgate_collector/store/writer": "test_store.py",
+    "weldgate_collector/store/wreck": "test_store_care.py",
     "weldgate_issuer/files": "test_site.py: files are a site's",
     "weldgate_issuer/index": "test_site.py",
     "weldgate_issuer/envelope": "test_tokens.py and test_orders.py sign with it",

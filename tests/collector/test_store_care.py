@@ -108,7 +108,7 @@ def damage_flip(path: Path) -> None:
 
 def damage_cut(path: Path) -> None:
     """Cut the file short, as a disk does that was torn out."""
-    os.truncate(path, path.stat().st_size * 2 // 3 // 4096 * 4096)
+    os.truncate(path, path.stat().st_size * 9 // 10 // 4096 * 4096)
 
 
 def damage_head(path: Path) -> None:
@@ -143,6 +143,7 @@ def test_damaged_segment_is_salvaged_and_the_rest_declared(tmp_path: Path, damag
     if not gone:
         assert done[0].aside is not None
         assert done[0].aside.exists()
+        assert (done[0].kept > 0) == (damage in (damage_flip, damage_cut, damage_head))
     writer = Writer(tmp_path, 0, 1000, lambda _index: None)
     highs = {chip: high for chip, _, high in writer.highs()}
     writer.stop()

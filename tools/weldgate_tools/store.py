@@ -1,27 +1,25 @@
 """``weldgate store``: what a collector has stored, by chip and time, for people and for programs."""
 
-import csv
-import io
 import json
 import sys
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
-from rich.table import Table
 
 from weldgate_collector import Reader, Record
 from weldgate_protocol import messages
 from weldgate_protocol.errors import RemoteError
 from weldgate_tools.annotate import frame_document, own_document
-from weldgate_tools.output import print_json
+from weldgate_tools.output import print_json, print_table, write_csv
 from weldgate_tools.places import store_file
-from weldgate_tools.store_view import completeness, sessions, summarise
-from weldgate_tools.units import CHIP, MOMENT, device_text, moment_text
+from weldgate_tools.store_care import COMMANDS
+from weldgate_tools.store_view import sessions, summarise
+from weldgate_tools.units import CHIP, MOMENT, moment_text
 
 __all__ = ["store"]
 
@@ -89,9 +87,9 @@ def summary(place: Path, as_json: bool, as_csv: bool, **chosen: Any) -> None:
         print_json(document)
         return
     if as_csv:
-        _write_csv(sys.stdout, chips)
+        write_csv(sys.stdout, chips)
         return
-    _table(chips, "no such rows: is the collector running, and are chips online?")
+    print_table(chips, "no such rows: is the collector running, and are chips online?")
     click.echo(f"{document['frames']} frames; {document['rows']} rows in store {document['store_id']}")
     for one in upstreams:
         click.echo(f"upstream {one['name']}: {one['rows']} rows receipted, pack {one['through']}")
@@ -116,9 +114,9 @@ def frames(place: Path, limit: int, as_json: bool, as_csv: bool, **chosen: Any) 
     if as_json:
         print_json(rows)
     elif as_csv:
-        _write_csv(sys.stdout, rows)
+        write_csv(sys.stdout, rows)
     else:
-        _table([_short(row) for row in rows], "no such rows")
+        print_table([_short(row) for row in rows], "no such rows")
 
 
 @store.command("sessions")
@@ -139,47 +137,9 @@ def sessions_(place: Path, as_json: bool, as_csv: bool, **chosen: Any) -> None:
     if as_json:
         print_json(found)
     elif as_csv:
-        _write_csv(sys.stdout, found)
+        write_csv(sys.stdout, found)
     else:
-        _table(found, "no sessions")
-
-
-@store.command()
-@_PLACE
-@click.option("--chip", "device", type=CHIP, help="This chip only.")
-@_JSON
-@_CSV
-def gaps(place: Path, device: bytes | None, as_json: bool, as_csv: bool) -> None:
-    """Prove that stored and declared numbers leave no hole, for every chip and epoch. Exit 1 when one does.
-
-    \b
-    Examples:
-      weldgate store gaps site
-      weldgate store gaps site --chip 410811001 --json
-    """
-    with Reader(store_file(place)) as reader:
-        lines = completeness(reader.records(int.from_bytes(device, "big") if device is not None else None))
-    rows: list[dict[str, Any]] = [
-        {
-            "device": device_text(line.device),
-            "epoch": f"{line.epoch:08x}",
-            "stored": sum(last - first + 1 for first, last in line.stored),
-            "declared": [f"{first}-{last}" for first, last in line.declared],
-            "missing": [f"{first}-{last}" for first, last in line.missing()],
-            "last_heard": moment_text(line.last_ms / 1000) if line.last_ms else None,
-        }
-        for line in lines
-    ]
-    holes = [row for row in rows if row["missing"]]
-    if as_json:
-        print_json({"complete": not holes, "lines": rows})
-    elif as_csv:
-        _write_csv(sys.stdout, rows)
-    else:
-        _table([row for row in rows if row["declared"] or row["missing"]], "nothing missing and nothing declared")
-        click.echo(f"{len(rows)} chips and epochs, {len(holes)} with undeclared holes")
-    if holes:
-        raise SystemExit(1)
+        print_table(found, "no sessions")
 
 
 @store.command()
@@ -211,7 +171,7 @@ def export(place: Path, target: Path, as_csv: bool, **chosen: Any) -> None:
                 yield {**_document(record), "raw": record.raw.hex()}
 
         if as_csv:
-            _write_csv(out, documents())
+            write_csv(out, documents())
         else:
             for document in documents():
                 out.write(json.dumps(document, ensure_ascii=False) + "\n")
@@ -246,32 +206,5 @@ def _short(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _write_csv(out: IO[Any], rows: Any) -> None:
-    """Write rows with one column a value; nested values as JSON in theirs."""
-    writer: Any = None
-    for row in rows:
-        flat = {name: _cell(value) for name, value in row.items()}
-        if writer is None:
-            columns = list(dict.fromkeys([*flat, "message", "fields", "raw"])) if "idx" in flat else list(flat)
-            writer = csv.DictWriter(out, columns, extrasaction="ignore", restval="")
-            writer.writeheader()
-        writer.writerow(flat)
-
-
-def _cell(value: Any) -> Any:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
-
-
-def _table(rows: list[dict[str, Any]], empty: str) -> None:
-    """Print rows as a table, or what their absence means."""
-    if not rows:
-        click.echo(empty)
-        return
-    out = io.StringIO()
-    table = Table(box=None, pad_edge=False)
-    for name in rows[0]:
-        table.add_column(name)
-    for row in rows:
-        table.add_row(*("-" if value is None or value == [] else str(value) for value in row.values()))
-    Console(file=out, width=200, markup=False, highlight=False).print(table)
-    click.echo(out.getvalue().rstrip())
+for _command in COMMANDS:
+    store.add_command(_command)

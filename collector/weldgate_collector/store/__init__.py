@@ -2,7 +2,7 @@
 
 from .care import Finding, SegmentReport, check_store
 from .completeness import Gap, find_gaps
-from .copies import Copied, backup_store, restore_store
+from .copies import Copied, backup_store, join_store, restore_store
 from .reader import Reader, Record
 from .salvage import Salvaged, salvage_store
 from .schema import CONFLICT, FRAME, GAP, OPERATOR, OWN, PRESENCE, Connect, connect, prepare
@@ -31,6 +31,7 @@ __all__ = [
     "check_store",
     "connect",
     "find_gaps",
+    "join_store",
     "list_segments",
     "prepare",
     "restore_store",

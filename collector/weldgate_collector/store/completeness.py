@@ -12,6 +12,7 @@ high-water, each one is stored or declared (DESIGN §2.6). What is not stored is
 Only the first two are holes. A chip that is silent, that roams, or that begins a new epoch makes none.
 """
 
+from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -27,6 +28,8 @@ from .schema import FRAME, OWN
 __all__ = ["CHIP", "ELSEWHERE", "LOST", "MISSING", "WAITING", "Gap", "find_gaps", "subtract"]
 
 MISSING, LOST, CHIP, ELSEWHERE, WAITING = "missing", "lost", "chip", "elsewhere", "waiting"
+
+_CHIPS = 10_000  # chips looked at together
 
 Ranges = list[tuple[int, int]]
 _Line = tuple[int, int]
@@ -66,9 +69,10 @@ class _Declared(NamedTuple):
 
 
 class _Book:
-    """What one pass over the segments finds."""
+    """What one pass over the segments finds of some chips."""
 
     def __init__(self) -> None:
+        self.high: dict[_Line, int] = {}
         self.base: dict[_Line, int] = {}
         self.stored: dict[_Line, Ranges] = defaultdict(list)
         self.declared: dict[_Line, list[_Declared]] = defaultdict(list)
@@ -76,17 +80,24 @@ class _Book:
 
 
 def find_gaps(reader: Reader, device: int | None = None) -> Iterator[Gap]:
-    """Yield every gap, by chip and epoch, in order.
+    """Yield every gap, by chip and epoch, in order; memory is bounded, however many chips and segments there are.
 
     Args:
         reader: the store.
         device: one chip only.
     """
-    book = _read(reader, device)
     restored = [last for kind, _, _, last, _ in reader.marks() if kind == "restored"]
-    highs = {(chip, epoch): high for chip, epoch, high in reader.highs() if device is None or chip == device}
-    for line in sorted(highs.keys() | book.stored.keys()):
-        yield from _line_gaps(reader, line, highs.get(line, 0), book, restored)
+    devices = array("q", [device] if device is not None else _devices(reader))
+    for start in range(0, len(devices), _CHIPS):
+        part = devices[start : start + _CHIPS]
+        book = _read(reader, part[0], part[-1])
+        for line in sorted(book.high.keys() | book.stored.keys()):
+            yield from _line_gaps(reader, line, book, restored)
+
+
+def _devices(reader: Reader) -> list[int]:
+    found = reader.connection.execute("SELECT device FROM highs UNION SELECT device FROM records WHERE seq > 0")
+    return sorted(device for (device,) in found)
 
 
 def subtract(first: int, last: int, ranges: Iterable[tuple[int, int]]) -> Ranges:
@@ -105,8 +116,8 @@ def subtract(first: int, last: int, ranges: Iterable[tuple[int, int]]) -> Ranges
     return left
 
 
-def _line_gaps(reader: Reader, line: _Line, high: int, book: _Book, restored: list[int]) -> Iterator[Gap]:
-    base, stored = book.base.get(line, 0), book.stored[line]
+def _line_gaps(reader: Reader, line: _Line, book: _Book, restored: list[int]) -> Iterator[Gap]:
+    high, base, stored = book.high.get(line, 0), book.base.get(line, 0), book.stored[line]
     for first, last in subtract(base + 1, high, stored):
         rest: Ranges = [(first, last)]
         for told in book.declared[line]:
@@ -137,33 +148,61 @@ def _after_restore(reader: Reader, line: _Line, told: _Declared, restored: list[
     return any(reached <= last < told.idx for last in restored)
 
 
-def _read(reader: Reader, device: int | None) -> _Book:
+def _read(reader: Reader, first: int, last: int) -> _Book:
+    """Read what concerns the chips ``first`` to ``last``; in sealed segments the index alone answers, but for gaps."""
     book = _Book()
-    chosen = "" if device is None else f" AND device = {device:d}"
-    for position, segment in enumerate(reader.segments()):
+    chips = f"device BETWEEN {first:d} AND {last:d}"
+    segments = reader.segments()
+    for segment in segments:
         connection = reader.segment(segment)
         if connection is None:
             continue
-        if position == 0:
-            rows = connection.execute(f"SELECT device, epoch, high FROM highs WHERE 1{chosen}")  # noqa: S608 - a number
+        if segment is segments[0]:
+            rows = connection.execute(f"SELECT device, epoch, high FROM highs WHERE {chips}")  # noqa: S608 - numbers
             book.base = {(chip, epoch): high for chip, epoch, high in rows}
         # Numbers that follow one another differ from their rank by the same amount.
-        for chip, epoch, first, last in connection.execute(
-            "SELECT device, epoch, min(seq), max(seq) FROM (SELECT device, epoch, seq, seq - row_number()"  # noqa: S608
-            f" OVER (PARTITION BY device, epoch ORDER BY seq) AS island FROM records WHERE kind = {FRAME}{chosen})"
-            " GROUP BY device, epoch, island"
+        for chip, epoch, start, end in connection.execute(
+            "SELECT device, epoch, min(seq), max(seq) FROM (SELECT device, epoch, seq, seq - dense_rank()"  # noqa: S608
+            f" OVER (PARTITION BY device, epoch ORDER BY seq) AS island FROM records WHERE kind = {FRAME} AND {chips})"
+            " GROUP BY device, epoch, island ORDER BY 1, 2, 3"
         ):
-            book.stored[chip, epoch].append((first, last))
-        for row in connection.execute(
-            f"SELECT idx, received_ms, device, epoch, raw FROM records WHERE kind = {OWN} AND type IN (1, 3){chosen}"  # noqa: S608
+            stored = book.stored[chip, epoch]
+            if stored and stored[-1][1] + 1 == start:
+                stored[-1] = (stored[-1][0], end)
+            else:
+                stored.append((start, end))
+        for idx, received_ms, kind, chip, epoch, raw in connection.execute(
+            f"SELECT idx, received_ms, kind, device, epoch, raw FROM records WHERE {chips} AND ((kind = {OWN} AND"  # noqa: S608
+            f" type = {RECORD_GAP}) OR (kind = {FRAME} AND type = {messages.GAP}))"
         ):
-            _own(book, *row)
-        for row in connection.execute(
-            f"SELECT idx, received_ms, device, epoch, raw FROM records WHERE kind = {FRAME} AND type = {messages.GAP}"  # noqa: S608
-            + chosen
-        ):
-            _chip(book, *row)
+            (_own if kind == OWN else _chip)(book, idx, received_ms, chip, epoch, raw)
+    _latest(reader, chips, book)
     return book
+
+
+def _latest(reader: Reader, chips: str, book: _Book) -> None:
+    """Read the high-waters, and the latest presence of each line, which is in the newest segments most often."""
+    newest = reader.connection
+    rows = newest.execute(
+        f"SELECT device, epoch, max(high) FROM (SELECT device, epoch, high FROM highs WHERE {chips} UNION ALL"  # noqa: S608
+        f" SELECT device, epoch, seq FROM records WHERE seq > 0 AND {chips}) GROUP BY 1, 2"
+    )
+    book.high = {(chip, epoch): high for chip, epoch, high in rows}
+    seen: set[_Line] = set()
+    for segment in reversed(reader.segments()):
+        connection = reader.segment(segment)
+        if connection is None:
+            continue
+        for chip, epoch, idx in connection.execute(
+            f"SELECT device, epoch, max(idx) FROM records WHERE {chips} AND kind = {OWN} AND type = {RECORD_PRESENCE}"  # noqa: S608
+            " GROUP BY 1, 2"
+        ).fetchall():
+            if (chip, epoch) not in seen:
+                seen.add((chip, epoch))
+                row = connection.execute(
+                    "SELECT idx, received_ms, device, epoch, raw FROM records WHERE idx = ?", (idx,)
+                )
+                _own(book, *row.fetchone())
 
 
 def _own(book: _Book, idx: int, received_ms: int, device: int, epoch: int, raw: bytes) -> None:

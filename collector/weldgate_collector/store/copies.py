@@ -20,9 +20,21 @@ from .lock import take_folder
 from .newest import OpenSegment, draw_store_id, mark, open_segment
 from .reader import Reader
 from .schema import Connect, connect, open_store
-from .segments import LEGACY_NAME, RESTORING, Segment, list_segments, segment_folder, store_folder, sync_folder
+from .segments import (
+    LEGACY_NAME,
+    RESTORING,
+    Segment,
+    list_segments,
+    remove_database,
+    segment_folder,
+    store_folder,
+    sync_folder,
+)
 
-__all__ = ["Copied", "backup_store", "restore_store"]
+__all__ = ["Copied", "backup_store", "join_store", "restore_store"]
+
+
+_NEWEST = ("meta", "cursors", "packs", "orders", "marks")  # tables that are true in the newest segment
 
 
 class Copied(NamedTuple):
@@ -93,6 +105,44 @@ def restore_store(backup: Path, place: Path, open_connection: Connect = connect)
     finally:
         os.close(handle)
     return Copied(len(source), len(source), last)
+
+
+def join_store(place: Path, target: Path, open_connection: Connect = connect) -> Copied:
+    """Write all segments into one SQLite file, indexed by line and by time, for tools that open one file.
+
+    Args:
+        place: the store; it may be in use.
+        target: the file; it must not be there.
+        open_connection: the ``connect`` seam.
+
+    Raises:
+        StoreError: there is no store, or ``target`` is there.
+    """
+    if target.exists():
+        raise StoreError(TOOL_STORE, f"{target}: is there already; name a new file")
+    part = target.with_name(target.name + ".part")
+    remove_database(part)
+    joined = 0
+    with Reader(place, open_connection) as reader:
+        connection = open_store(part, open_connection)
+        try:
+            connection.execute("PRAGMA synchronous=OFF")  # a copy; it gets its name when it is whole
+            for segment in reader.segments():
+                connection.execute("ATTACH ? AS one", (f"{segment.path.absolute().as_uri()}?mode=ro",))
+                last = segment is reader.segments()[-1]
+                for table in ("records", *(_NEWEST if last else ())):
+                    connection.execute(f"INSERT OR REPLACE INTO {table} SELECT * FROM one.{table}")  # noqa: S608 - ours
+                connection.execute("DETACH one")
+                joined += 1
+            connection.execute("UPDATE segment SET first = ?", (reader.first_index(),))
+            connection.execute("CREATE INDEX by_line ON records (device, epoch, seq, kind, type)")
+            connection.execute("CREATE INDEX by_time ON records (received_ms)")
+            rows: int | None = connection.execute("SELECT max(idx) FROM records").fetchone()[0]
+        finally:
+            connection.close()
+    _sync_file(part)
+    part.rename(target)
+    return Copied(joined, joined, rows or 0)
 
 
 def _renew(newest: Segment, open_connection: Connect) -> int:

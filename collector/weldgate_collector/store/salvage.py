@@ -22,22 +22,18 @@ from weldgate_protocol.errors import WeldgateError
 from weldgate_protocol.reasons import TOOL_STORE_DAMAGED
 
 from ..errors import StoreError
-from .care import SegmentReport, check_store, misfiled
+from .care import SegmentReport, check_store
 from .completeness import subtract
 from .lock import take_folder
 from .newest import OpenSegment, draw_store_id, mark, open_newest
 from .schema import FRAME, OWN, Connect, connect, open_store
 from .segments import Highs, remove_database, seal, segment_folder, store_folder, sync_folder
+from .wreck import reading_copy, rows_left
 
 __all__ = ["Salvaged", "salvage_store"]
 
-_CHUNK_ROWS = 1_000
-_BARREN_MAX = 50  # chunks without a row, after which nothing more is looked for where the end is not known
-_ROWS_MAX = 100_000_000  # of one segment; a higher number is damage as well
 _SIDES = ("", "-wal", "-shm", "-journal")
 _TABLES = ("cursors", "orders", "marks", "segments", "packs")
-
-_RowOut = tuple[int, int, int, int, int, int, int, bytes]
 
 
 class Salvaged(NamedTuple):
@@ -185,6 +181,7 @@ def _copy_out(
 ) -> tuple[list[tuple[int, int]], dict[tuple[int, int], list[int]]]:
     """Build the segment anew from what can be read; return ranges of idx kept, and each line's frame numbers."""
     building = report.path.with_name("salvage.building")
+    reading = aside
     remove_database(building)
     target = open_store(building, open_connection)
     kept: list[tuple[int, int]] = []
@@ -193,23 +190,26 @@ def _copy_out(
         target.execute("BEGIN IMMEDIATE")
         target.executemany("INSERT INTO highs VALUES (?, ?, ?)", [(*line, high) for line, high in opening.items()])
         target.execute("UPDATE segment SET first = ?, last = ?", (report.first, last or None))
+        reading = reading_copy(aside)
         with suppress(sqlite3.Error, StoreError):
-            source = open_store(aside, open_connection, may_migrate=False)
+            source = open_store(reading, open_connection, may_migrate=False)
             try:
                 _copy_tables(source, target)
-                for row in _readable(source, report.first, last):
-                    target.execute("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
-                    if kept and kept[-1][1] == row[0] - 1:
-                        kept[-1] = (kept[-1][0], row[0])
-                    else:
-                        kept.append((row[0], row[0]))
-                    if row[2] == FRAME:
-                        islands[row[3], row[4]].append(row[5])
             finally:
                 source.close()
+        for row in rows_left(reading, report.first, last, open_connection):
+            target.execute("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            if row[2] == FRAME:
+                islands[row[3], row[4]].append(row[5])
+        # Numbers that follow one another differ from their rank by the same amount.
+        kept = target.execute(
+            "SELECT min(idx), max(idx) FROM (SELECT idx, idx - row_number() OVER (ORDER BY idx) AS island FROM records)"
+            " GROUP BY island ORDER BY 1"
+        ).fetchall()
         target.execute("COMMIT")
     finally:
         target.close()
+        remove_database(reading)
     building.rename(report.path)
     sync_folder(report.path.parent)
     if last:
@@ -227,45 +227,6 @@ def _copy_tables(source: sqlite3.Connection, target: sqlite3.Connection) -> None
     with suppress(sqlite3.Error):
         for row in source.execute("SELECT value FROM meta WHERE key = 'store_id'"):
             target.execute("UPDATE meta SET value = ? WHERE key = 'store_id'", row)
-
-
-def _readable(source: sqlite3.Connection, first: int, last: int) -> Iterator[_RowOut]:
-    """Yield the rows that can be read and are filed rightly: a chunk at a time, row by row where a chunk fails."""
-    if not last:
-        with suppress(sqlite3.Error):
-            last = source.execute("SELECT max(idx) FROM records").fetchone()[0] or 0
-    barren = 0
-    start = first
-    last = min(last, first + _ROWS_MAX)
-    while start <= last or (not last and barren < _BARREN_MAX):
-        rows, whole = _chunk(source, start, start + _CHUNK_ROWS - 1)
-        if not whole:
-            rows = [row for idx in range(start, start + _CHUNK_ROWS) for row in _chunk(source, idx, idx)[0]]
-        barren = 0 if rows else barren + 1
-        yield from rows
-        start += _CHUNK_ROWS
-
-
-def _chunk(source: sqlite3.Connection, first: int, last: int) -> tuple[list[_RowOut], bool]:
-    try:
-        rows = source.execute("SELECT * FROM records WHERE idx BETWEEN ? AND ? ORDER BY idx", (first, last)).fetchall()
-    except (sqlite3.Error, OverflowError):
-        return [], False
-    return [row for row in rows if _sane(row, first, last)], True
-
-
-def _sane(row: tuple[object, ...], first: int, last: int) -> bool:
-    idx, received_ms, kind, device, epoch, seq, type_, raw = row
-    numbers = (idx, received_ms, kind, device, epoch, seq, type_)
-    if not all(isinstance(number, int) and 0 <= number < 1 << 63 for number in numbers) or not isinstance(raw, bytes):
-        return False
-    if not (isinstance(idx, int) and first <= idx <= last):
-        return False
-    if kind == OWN:
-        return True
-    if not (isinstance(device, int) and isinstance(epoch, int) and isinstance(seq, int) and isinstance(type_, int)):
-        return False
-    return epoch < 1 << 32 and seq < 1 << 32 and not misfiled(device, epoch, seq, type_, raw)
 
 
 def _write_down(

@@ -206,7 +206,7 @@ def seal(path: Path, open_connection: Connect = connect, patient: bool = True) -
             bounds = bounds if bounds[0] is not None else [first - 1, 0, 0]
             connection.execute("BEGIN IMMEDIATE")
             try:
-                connection.execute("CREATE INDEX IF NOT EXISTS by_line ON records (device, epoch, seq)")
+                connection.execute("CREATE INDEX IF NOT EXISTS by_line ON records (device, epoch, seq, kind, type)")
                 connection.execute("UPDATE segment SET last = ?, oldest_ms = ?, newest_ms = ?, sealed = 1", bounds)
                 connection.execute("COMMIT")
             except BaseException:
