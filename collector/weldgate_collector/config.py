@@ -61,7 +61,7 @@ class TcpSection(_Section, frozen=True):
 class StoreSection(_Section, frozen=True):
     """How commits are batched, and how long rows are kept; 0 days or megabytes = no such limit."""
 
-    commit_ms: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 10
+    commit_ms: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 25
     batch_rows: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 4_000
     backlog_rows: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = 40_000
     segment_rows: Annotated[int, msgspec.Meta(ge=100, le=100_000_000)] = 500_000

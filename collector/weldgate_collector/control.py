@@ -3,7 +3,7 @@
 Requests: ``{"do": "status"}``; ``{"do": "token", "device", "token"}`` with the token as text (``WG1:``…) or hex;
 ``{"do": "order", "device", "type", "object"}`` with a signed object in hex; ``{"do": "lock", "device", "mode"}``, the
 operator's own, which is written into the store with who asked for it. Answers: ``{"ok": true, …}`` or ``{"ok": false,
-"code", "error"}``.
+"code", "error"}``; also to what is no request, or longer than 16 KiB. Then the connection is closed.
 """
 
 import asyncio
@@ -27,6 +27,7 @@ from .errors import OrderError
 __all__ = ["Asked", "ControlSocket", "read_token", "request"]
 
 _LINE_MAX = 16_384
+_PIECES_MAX = 1_024  # so much of a line that is too long is read before its connection is closed
 _WAIT_S = 10.0
 _TOKEN_PREFIX = "WG1:"  # noqa: S105 - a prefix that marks a token, not a secret
 
@@ -94,10 +95,17 @@ class ControlSocket:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(_WAIT_S):
-                line = await reader.readline()
-                writer.write(json.dumps(await self._answer(line, _who(writer))).encode() + b"\n")
+                line = await _read_line(reader)
+                if line is None:
+                    error = f"request longer than {_LINE_MAX} bytes"
+                    answer: dict[str, Any] = {"ok": False, "code": reasons.TOOL_BAD_INPUT, "error": error}
+                else:
+                    answer = await self._answer(line, _who(writer))
+                writer.write(json.dumps(answer).encode() + b"\n")
                 await writer.drain()
-        except (OSError, TimeoutError, ValueError):
+                if line is None:
+                    await _discard(reader)
+        except (OSError, TimeoutError):
             pass  # the asker went away, or sent no line
         finally:
             writer.close()
@@ -110,6 +118,23 @@ class ControlSocket:
             return {"ok": False, "code": reasons.TOOL_BAD_INPUT, "error": f"not a request: {error}"}
         except WeldgateError as error:
             return {"ok": False, "code": error.code, "error": error.message}
+
+
+async def _read_line(reader: asyncio.StreamReader) -> bytes | None:
+    """Return the first line, None when it is too long."""
+    try:
+        return await reader.readuntil()
+    except asyncio.IncompleteReadError as end:
+        return end.partial
+    except asyncio.LimitOverrunError:
+        return None
+
+
+async def _discard(reader: asyncio.StreamReader) -> None:
+    """Read what is left of a request that was too long, so that its asker, who may still be sending, gets to read."""
+    for _ in range(_PIECES_MAX):
+        if not await reader.read(_LINE_MAX):
+            return
 
 
 def request(path: Path, asked: dict[str, Any]) -> dict[str, Any]:

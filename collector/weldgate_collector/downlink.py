@@ -1,148 +1,72 @@
 """Orders and tokens on their way to chips: kept until a result or an expiry, handed over when the chip is there.
 
-The collector only carries: whatever relaxes is signed by the issuer, and the chip verifies it. Id, chip and expiry
-are read from the object's own claims, so that an envelope can't say otherwise. A repeated order is the same order (id
-and chip), and its result is told again. Runs on the event loop's thread; durable changes ride with the store's
-writer.
+A repeated order is the same order (id and chip), and its result is told again. A chip answers under the order's id,
+or under the name of its bytes where it could not or would not verify them (M-ORD-15). Its answer is final, but for the
+few reasons that mean "later": then the order waits and is tried again, each time after twice as long. Runs on the
+event loop's thread; durable changes ride with the store's writer.
 """
 
 import asyncio
 import sqlite3
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
 
-from weldgate_protocol import cbor, messages, reasons
-from weldgate_protocol.cose import parse_sign1
-from weldgate_protocol.errors import CborError, CoseError, EncodeError, RemoteError
+from weldgate_protocol import messages, reasons
+from weldgate_protocol.errors import RemoteError
 from weldgate_protocol.frame import parse
 
 from .errors import OrderError
+from .orders import APPLIED, EXPIRED, REFUSED, SENT, WAITING, Order, object_name, order_fields
 from .store.reader import Reader
 from .store.writer import Writer
 
 if TYPE_CHECKING:
     from weldgate_protocol.fields import Fields
 
-__all__ = ["APPLIED", "EXPIRED", "REFUSED", "SENT", "WAITING", "Downlink", "Order", "lock_order", "signed_order"]
-
-WAITING, SENT, APPLIED, REFUSED, EXPIRED = 1, 2, 3, 4, 5
+__all__ = ["Downlink"]
 
 _log = structlog.get_logger("weldgate.downlink")
 
 _WAITING_MAX = 100_000  # orders without a result, over all chips
 _CHIP_WAITING_MAX = 64
-_SENT_WAIT_S = 60  # a result that did not come by then is asked for by sending again, while the chip is online
+_ANSWER_S = 60  # a result that did not come by then is asked for by sending again, while the chip is online
+_TOKEN_ANSWER_S = 300  # a chip answers a token after the 120 s for the local act; sent earlier it would wait anew
+_LATER_S = 5  # before an order is tried again that the chip could not take just now
+_RETRY_MAX_S = 300  # both waits double each time, as far as this
 _KEPT_S = 90 * 86_400  # an ended order is remembered this long, for its repeats; signed objects expire long before
-_TYPES = (
-    messages.TOKEN, messages.LOCK, messages.RELEASE, messages.CONFIG, messages.KEY_SET, messages.REVOCATIONS,
-    messages.CLEAR_ALARM, messages.REKEY, messages.UPDATE,
-)  # fmt: skip
-_EXP, _DEVICE, _ID, _LOCK_ID, _MODE = 4, 3, 7, 16, 23  # claim labels (SPEC, claims)
-_LOCK_REASONS = {1: reasons.END_LOCK_SOFT, 2: reasons.END_LOCK_NOW}
+_LATER = (reasons.GATE_BUSY, reasons.GATE_NOT_READY, reasons.ORDER_IN_SESSION)  # M-PACK-10
 
 Send = Callable[[bytes, int, "Fields"], bool]
 Report = Callable[["Order"], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """One order or token for one chip.
-
-    Attributes:
-        id: 8 bytes, the object's own; of an operator's lock the lock's.
-        device: 8 bytes.
-        type: message type, TOKEN to UPDATE.
-        object: what travels: the signed object, or the operator's lock as CBOR {1: mode, 2: id, 3: reason}.
-        origin: who brought it, for the audit: ``mqtt:<upstream>``, ``operator:<user>``.
-        created_s, expires_s: Unix seconds.
-        state: WAITING, SENT, APPLIED, REFUSED or EXPIRED.
-        reason: the chip's, when REFUSED.
-        changed_s: when ``state`` was entered.
-    """
-
-    id: bytes
-    device: bytes
-    type: int
-    object: bytes = field(repr=False)
-    origin: str
-    created_s: int
-    expires_s: int
-    state: int = WAITING
-    reason: int = 0
-    changed_s: int = 0
-
-
-def signed_order(device: bytes, type_: int, obj: bytes, origin: str, now_s: int, wait_s: int | None = None) -> Order:
-    """Return the order that carries a signed object.
-
-    Args:
-        device: 8 bytes; what the object says, if it says, must agree.
-        type_: message type.
-        obj: COSE_Sign1.
-        origin: who brought it.
-        now_s: Unix seconds.
-        wait_s: how long it may wait for its chip at most; None = until the object's own expiry.
-
-    Raises:
-        OrderError: not a signed object, of another chip, without id, expired, or too large for one frame.
-    """
-    if type_ not in _TYPES:
-        raise OrderError(reasons.TOOL_BAD_INPUT, f"message type {type_:02x} carries no order")
-    try:
-        claims = cbor.decode(parse_sign1(obj).payload)
-    except (CoseError, CborError) as error:
-        raise OrderError(error.code, f"not a signed object: {error.message}") from error
-    known = claims if isinstance(claims, dict) else {}
-    identity, expires_s, named = known.get(_ID), known.get(_EXP), known.get(_DEVICE, device)
-    if not isinstance(identity, bytes) or len(identity) != 8:
-        raise OrderError(reasons.ORDER_MISSING_CLAIM, "signed object without an id of 8 bytes")
-    if named != device:
-        raise OrderError(reasons.ORDER_OTHER_DEVICE, "signed object is for another chip")
-    if type(expires_s) is not int or expires_s <= now_s:
-        raise OrderError(reasons.ORDER_EXPIRED, f"signed object expired, or without expiry: {expires_s!r}")
-    until_s = expires_s if wait_s is None else min(expires_s, now_s + wait_s)
-    order = Order(identity, device, type_, obj, origin, now_s, until_s, changed_s=now_s)
-    try:
-        messages.encode(type_, _fields(order))
-    except EncodeError as error:
-        code = reasons.ORDER_TOO_LONG if error.code == reasons.MESSAGE_FIELD_RANGE else reasons.ORDER_MISSING_CLAIM
-        raise OrderError(code, f"does not fit its message: {error.message}") from error
-    return order
-
-
-def lock_order(device: bytes, mode: int, lock: bytes, reason: int, origin: str, now_s: int, wait_s: int) -> Order:
-    """Return an operator's lock: the one thing that needs no signature, since it only takes away.
-
-    Args:
-        device: 8 bytes.
-        mode: 1 soft, 2 now.
-        lock: its id, 8 bytes, which the signed release will name.
-        reason: shown on the machine.
-        origin: the operator.
-        now_s: Unix seconds.
-        wait_s: how long it may wait for its chip.
-    """
-    body = messages.encode(messages.LOCK, {"mode": mode, "id": lock, "reason": reason})
-    return Order(lock, device, messages.LOCK, body, origin, now_s, now_s + wait_s, changed_s=now_s)
+_Retry = tuple[float, int]  # when to send again, monotonic seconds; how often it was sent
 
 
 class Downlink:
     """What waits for chips."""
 
-    def __init__(self, writer: Writer, reader: Reader, now_s: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        reader: Reader,
+        now_s: Callable[[], float] = time.time,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Load what waited when the collector stopped.
 
         Args:
             writer: the store's.
             reader: read from once, now.
-            now_s: Unix seconds.
+            now_s: Unix seconds, for expiries.
+            clock_s: monotonic seconds, for repeats.
         """
         self._writer = writer
         self._now_s = now_s
+        self._clock_s = clock_s
+        self._retries: dict[tuple[bytes, bytes], _Retry] = {}  # by chip and id, of what was sent in this connection
         self._send: Send = lambda _device, _type, _fields: False
         self.report: Report = lambda _order: None  # told each result, from any thread
         self._waiting: dict[bytes, dict[bytes, Order]] = {}
@@ -162,7 +86,8 @@ class Downlink:
         """Take an order durably, then hand it over if its chip is there.
 
         Returns:
-            The order as it stands now; one that was known already keeps its state, and its result is reported again.
+            The order as it stands now; one that was known already keeps its state and its turn, and its result is
+            reported again.
 
         Raises:
             OrderError: too many are waiting.
@@ -174,18 +99,21 @@ class Downlink:
         if known.state > SENT:
             self.report(known)
             return known
-        known = self._keep(known)
+        waiting = self._waiting.setdefault(known.device, {})
+        if known.id in waiting:
+            return waiting[known.id]
+        self._keep(known)
         return self._hand_over(known)
 
     def connected(self, device: bytes) -> None:
         """Hand a chip that came online all that waits for it, in order of arrival."""
         for order in list(self._waiting.get(device, {}).values()):
+            self._retries.pop((device, order.id), None)
             self._hand_over(order)
 
     def heard(self, device: bytes, raw: bytes) -> None:
         """Take a durable frame that may be the answer to an order: order-result, session-start, refusal."""
-        waiting = self._waiting.get(device)
-        if not waiting:
+        if not self._waiting.get(device):
             return
         frame = parse(raw)
         try:
@@ -196,9 +124,16 @@ class Downlink:
             refused, answered = fields["result"] != 0, fields["order"]
         else:
             refused, answered = frame.type == messages.REFUSAL, fields.get("token")
-        order = waiting.get(answered) if isinstance(answered, bytes) else None
-        if order is not None:
-            self._finish(order, REFUSED if refused else APPLIED, int(fields.get("reason", 0)) if refused else 0)
+        order = self._answered(device, answered, refused) if isinstance(answered, bytes) else None
+        if order is None:
+            return
+        reason = int(fields.get("reason", 0)) if refused else 0
+        if reason in _LATER:
+            self._put_off(order, reason)
+            return
+        self._finish(order, REFUSED if refused else APPLIED, reason)
+        if order.type != messages.TOKEN:
+            self._next(device)
 
     def heartbeat(self, device: bytes, fields: "Fields") -> None:
         """Take a heartbeat: a lock whose id it names is applied."""
@@ -210,20 +145,50 @@ class Downlink:
                     self._finish(order, APPLIED, 0)
 
     def sweep(self) -> None:
-        """Expire what waited too long, send again what got no result; called about once a second."""
-        now_s = int(self._now_s())
+        """Expire what waited too long, send again what is due; called about once a second."""
+        now_s, clock_s = int(self._now_s()), self._clock_s()
         for waiting in list(self._waiting.values()):
             for order in list(waiting.values()):
                 if order.expires_s <= now_s:
                     self._finish(order, EXPIRED, 0)
-                elif order.state == SENT and now_s - order.changed_s >= _SENT_WAIT_S:
+                elif self._retries.get((order.device, order.id), (clock_s + 1, 0))[0] <= clock_s:
                     self._hand_over(order)
 
+    def _answered(self, device: bytes, answered: bytes, refused: bool) -> Order | None:
+        """Return the order that an answer is about; a refusal may name it by its bytes."""
+        waiting = self._waiting[device]
+        order = waiting.get(answered)
+        if order is None and refused:
+            order = next((one for one in waiting.values() if object_name(one.object) == answered), None)
+        return order
+
+    def _put_off(self, order: Order, reason: int) -> None:
+        """Let an order wait that the chip could not take just now."""
+        tries = self._retries.get((order.device, order.id), (0.0, 1))[1]
+        wait_s = min(_LATER_S << min(max(tries, 1) - 1, 8), _RETRY_MAX_S)
+        self._retries[order.device, order.id] = (self._clock_s() + wait_s, tries)
+        self._change(replace(order, state=WAITING, reason=reason, changed_s=int(self._now_s())))
+        _log.info("order_put_off", device=_text(order.device), order=order.id.hex(), reason=reason, seconds=wait_s)
+
+    def _next(self, device: bytes) -> None:
+        """The chip is done with one order: let it have the first that it was too busy for."""
+        for order in self._waiting.get(device, {}).values():
+            if order.reason == reasons.GATE_BUSY and order.type != messages.TOKEN:
+                self._hand_over(order)
+                return
+
     def _hand_over(self, order: Order) -> Order:
-        if not self._send(order.device, order.type, _fields(order)):
+        if not self._send(order.device, order.type, order_fields(order)):
+            self._retries.pop((order.device, order.id), None)  # it is handed over when the chip comes
             return order
         _log.info("order_sent", device=_text(order.device), order=order.id.hex(), type=order.type)
-        order = replace(order, state=SENT, changed_s=int(self._now_s()))
+        tries = self._retries.get((order.device, order.id), (0.0, 0))[1] + 1
+        first_s = _TOKEN_ANSWER_S if order.type == messages.TOKEN else _ANSWER_S
+        wait_s = min(first_s << min(tries - 1, 8), max(first_s, _RETRY_MAX_S))
+        self._retries[order.device, order.id] = (self._clock_s() + wait_s, tries)
+        return self._change(replace(order, state=SENT, reason=0, changed_s=int(self._now_s())))
+
+    def _change(self, order: Order) -> Order:
         self._waiting[order.device][order.id] = order
         self._writer.submit(lambda connection: _update(connection, order))
         return order
@@ -232,6 +197,7 @@ class Downlink:
         order = replace(order, state=state, reason=reason, changed_s=int(self._now_s()))
         waiting = self._waiting[order.device]
         del waiting[order.id]
+        self._retries.pop((order.device, order.id), None)
         self._count -= 1
         if not waiting:
             del self._waiting[order.device]
@@ -240,12 +206,9 @@ class Downlink:
         future.add_done_callback(lambda done: None if done.exception() else self.report(order))
         _log.info("order_ended", device=_text(order.device), order=order.id.hex(), state=state, reason=reason)
 
-    def _keep(self, order: Order) -> Order:
-        waiting = self._waiting.setdefault(order.device, {})
-        if order.id not in waiting:
-            waiting[order.id] = order
-            self._count += 1
-        return waiting[order.id]
+    def _keep(self, order: Order) -> None:
+        self._waiting.setdefault(order.device, {})[order.id] = order
+        self._count += 1
 
 
 _COLUMNS = "id, device, type, object, origin, created_s, expires_s, state, reason, changed_s"
@@ -279,22 +242,6 @@ def _update(connection: sqlite3.Connection, order: Order) -> None:
 def _forget(connection: sqlite3.Connection, before_s: int) -> None:
     """Forget orders that ended long ago."""
     connection.execute("DELETE FROM orders WHERE state > ? AND changed_s < ?", (SENT, before_s))
-
-
-def _fields(order: Order) -> "Fields":
-    """Return the message that carries an order."""
-    if order.type == messages.TOKEN:
-        return {"token": order.object}
-    if order.type != messages.LOCK:
-        return {"object": order.object}
-    body = cbor.decode(order.object)
-    if isinstance(body, dict):  # the operator's own
-        return messages.decode(messages.LOCK, order.object)
-    claims = cbor.decode(parse_sign1(order.object).payload)
-    known = claims if isinstance(claims, dict) else {}
-    mode = known.get(_MODE)
-    reason = _LOCK_REASONS.get(mode if type(mode) is int else 0, reasons.END_LOCK_NOW)
-    return {"mode": mode, "id": known.get(_LOCK_ID), "reason": reason, "order": order.object}
 
 
 def _text(device: bytes) -> str:

@@ -40,6 +40,7 @@ class Metrics:
         self.rows_lost = gauge("upstream_rows_lost_total", "Rows deleted before an optional upstream had them")
         self.connections = gauge("connections", "Open connections")
         self.online = gauge("chips_online", "Chips that proved to be there")
+        self.silent = gauge("chips_silent", "Chips that fell silent in a live session: each is an alarm")
         self.upstream_connected = self._labelled("upstream_connected", "1 while the broker is reached")
         self.upstream_through = self._labelled("upstream_receipted_pack", "Highest pack receipted")
         self.upstream_waiting = self._labelled("upstream_waiting_rows", "Rows not yet receipted")

@@ -25,13 +25,14 @@ from weldgate_protocol.errors import WeldgateError
 from .chips import Chips, read_key, read_secret
 from .config import Config
 from .control import Asked, ControlSocket, read_token
-from .downlink import Downlink, Order, lock_order, signed_order
+from .downlink import Downlink
 from .errors import OrderError
 from .hub import Hub, Limits
 from .ingest import Lines, operator_row
 from .links.base import Link
 from .links.tcp import TcpLink
 from .metrics import Metrics, MetricsPort
+from .orders import Order, lock_order, refused_order, signed_order
 from .store.keeper import Keeper, Retention
 from .store.lock import take_folder
 from .store.reader import Reader
@@ -46,6 +47,8 @@ __all__ = ["Service", "read_password"]
 _log = structlog.get_logger("weldgate.service")
 
 _TICK_S = 1.0
+_TICK_LATE_S = 10.0
+_SILENT_TOLD = 100  # so many silent chips are named, at most
 _TOKEN_WAIT_S = 120  # a token waits for its chip no longer than a welder would stand there
 _LOCK_WAIT_S = 30 * 86_400
 
@@ -125,6 +128,7 @@ class Service:
         control = ControlSocket(config.control_socket, self._control_request)
         await control.start()
         stack.push_async_callback(control.stop)
+        self._spawn(self.hub.recall())
         for link in self._links:
             await link.start(self.hub.accept)
             stack.push_async_callback(link.stop)
@@ -170,6 +174,7 @@ class Service:
             "backlog_rows": self.writer.backlog,
             "committed": self.writer.committed,
             "chips_online": self.hub.online,
+            "chips_silent": [str(int.from_bytes(device, "big")) for device in self.hub.silence.silent[:_SILENT_TOLD]],
             "upstreams": {upstream.name: upstream.status()._asdict() for upstream in self._upstreams},
         }
 
@@ -208,6 +213,7 @@ class Service:
         metrics.rows_lost.set(self.keeper.lost)
         metrics.connections.set(self.hub.connections)
         metrics.online.set(self.hub.online)
+        metrics.silent.set(len(self.hub.silence.silent))
         metrics.orders.set(len(self.downlink))
         for upstream in self._upstreams:
             status = upstream.status()
@@ -218,7 +224,10 @@ class Service:
 
     async def _tick(self) -> None:
         while True:
+            before_s = self._loop.time()
             await asyncio.sleep(_TICK_S)
+            if self._loop.time() - before_s > _TICK_LATE_S:
+                self.hub.silence.deaf()  # this program stood still: it is no chip's silence
             self.hub.sweep()
             self.downlink.sweep()
             self.reload()
@@ -233,12 +242,18 @@ class Service:
                 upstream.report(order)
 
     def _order_came(self, upstream: str, envelope: bytes) -> None:
-        """Take an order from an upstream; on its thread."""
+        """Take an order from an upstream; on its thread. One that is authentic is answered, carried or not."""
+        origin, now_s = f"mqtt:{upstream}", int(time.time())
         try:
             order = decode_order(envelope, self._key)
-            carried = signed_order(order.device, order.type, order.object, f"mqtt:{upstream}", int(time.time()))
         except WeldgateError as error:
             _log.warning("order_refused", upstream=upstream, code=error.code, reason=error.message)
+            return
+        try:
+            carried = signed_order(order.device, order.type, order.object, origin, now_s)
+        except WeldgateError as error:
+            _log.warning("order_refused", upstream=upstream, code=error.code, reason=error.message)
+            self._report(refused_order(order.device, order.type, order.object, origin, now_s, error.code))
             return
         self._loop.call_soon_threadsafe(lambda: self._spawn(self._put(carried)))
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from weldgate_firmware.profile import Profile
 
 
+BYPASS_MOST_MA = const(15000)  # with the relay open no honest machine draws as much
 SETTLED_MS = const(1000)  # DESIGN 4, S4: by then a current with the relay open has become an alarm
 
 
@@ -18,7 +19,7 @@ class BypassWatch:
     """Follows the current while the relay is open."""
 
     def __init__(self, profile: "Profile", bypass_ma: int = 0) -> None:
-        self._limit_ma = bypass_ma or profile.bypass_ma
+        self.limit(bypass_ma, profile)
         self._bypass_ms = profile.bypass_ms
         self._blanking_ms = profile.blanking_ms
         self._open_ms = 0  # since the relay opened, up to a second
@@ -27,8 +28,12 @@ class BypassWatch:
         self.over = False  # the last reading after the blanking was above the limit
 
     def limit(self, bypass_ma: int, profile: "Profile") -> None:
-        """Take another limit (a new configuration); 0 takes the profile's."""
-        self._limit_ma = bypass_ma or profile.bypass_ma
+        """Take another limit (a new configuration); 0 takes the profile's.
+
+        A configuration is signed, but by a key that may not start a machine: it must not switch S4 off either. So
+        a limit is twice the profile's at most, and 15 A wherever the sensor sits.
+        """
+        self._limit_ma = min(bypass_ma or profile.bypass_ma, 2 * profile.bypass_ma, BYPASS_MOST_MA)
 
     def opened(self) -> None:
         """The relay has opened just now: wait for contacts and inductance first."""

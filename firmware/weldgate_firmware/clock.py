@@ -1,10 +1,12 @@
 """Milliseconds since boot that wrap, and wall time that may be unsure: two floors and a quality.
 
-The `trusted` floor comes from an authenticated welcome and from our own running time; the `tentative` one from the
-issued-at of verified tokens. The clock shows the higher of the two, running on. A welcome may lower it, never below
-`trusted`. On quality *floor* nobody has told the time since boot: the clock is only a lower bound, and the driver
-counts limits in powered seconds as well. Seconds are counted from 2020 (small integers on the chip until 2054);
-the wire carries Unix seconds. Nothing here reads flash: `driver` stores the floors and hands them back at boot.
+The `trusted` floor comes from an authenticated welcome and rises by each second of our own running time, whatever
+the quality; the `tentative` one comes from the issued-at of verified tokens. The clock shows the higher of the two,
+running on. A welcome may lower it, never below `trusted`, and it never touches the count of powered seconds, which
+limits run on as well: whoever may tell the time can neither stretch a session nor bring back yesterday. On quality
+*floor* nobody has told the time since boot: the clock is only a lower bound. Seconds are counted from 2020 (small
+integers on the chip until 2054); the wire carries Unix seconds. Nothing here reads flash: `driver` stores the floors
+and hands them back at boot.
 """
 
 from weldgate_protocol._compat import const
@@ -33,7 +35,8 @@ SYNCED = const(2)
 
 SYNC_HOLDS_S = const(86400)  # a crystal of 50 ppm drifts 4 s in a day: after it the time is held, no longer synced
 KEEP_EVERY_S = const(600)  # DESIGN 3.6: the trusted floor is kept every 10 min
-MARGIN_S = const(60)  # kept below the running clock, since the crystal may run fast and links delay a welcome
+MARGIN_S = const(60)  # kept below a welcome's time: two collectors differ, and links delay
+FAST_S = const(4096)  # one powered second in so many (244 ppm) does not count for the floor: no crystal is as fast
 
 
 def ticks_diff(later: int, earlier: int) -> int:
@@ -74,12 +77,15 @@ class Clock:
         self._source = source
         self._last = source.ticks_ms()
         self.uptime_s = 0
-        self._rest_ms = 0  # of the running second
+        self._up_ms = 0  # of the running powered second, which no welcome moves
+        self._rest_ms = 0  # of the running second of wall time
         self._now_s = 0
         self.trusted_s = 0  # floors, seconds from 2020
         self.tentative_s = 0
         self._since_sync_s = -1  # powered seconds since a time was taken; -1: never since boot
-        self._unkept_s = 0  # powered seconds that the trusted floor does not hold yet, while nobody told the time
+        self._kept_s = 0  # the floors as they were when last handed out to be stored
+        self._kept_tentative_s = 0
+        self._fast_s = 0  # powered seconds since one was left out of the floor
 
     def ticks_ms(self) -> int:
         """Return milliseconds modulo 2^30."""
@@ -90,6 +96,8 @@ class Clock:
         self.trusted_s = trusted_s
         self.tentative_s = max(tentative_s, trusted_s)
         self._now_s = self.tentative_s
+        self._kept_s = self.trusted_s
+        self._kept_tentative_s = self.tentative_s
 
     def advance(self) -> int:
         """Take in the ticks that have passed and return them in milliseconds, 0 or more.
@@ -101,18 +109,27 @@ class Clock:
         if passed_ms <= 0:
             return 0
         self._last = ticks
-        total_ms = self._rest_ms + passed_ms
-        if total_ms >= 1000:
-            seconds = total_ms // 1000
-            total_ms -= seconds * 1000
-            self.uptime_s += seconds
+        self._rest_ms += passed_ms
+        if self._rest_ms >= 1000:
+            seconds = self._rest_ms // 1000
+            self._rest_ms -= seconds * 1000
             self._now_s = min(self._now_s + seconds, MAX_S)
-            if self._since_sync_s >= 0:
-                self._since_sync_s += seconds
-            else:
-                self._unkept_s += seconds
-        self._rest_ms = total_ms
+        self._up_ms += passed_ms
+        if self._up_ms >= 1000:
+            seconds = self._up_ms // 1000
+            self._up_ms -= seconds * 1000
+            self._powered(seconds)
         return passed_ms
+
+    def _powered(self, seconds: int) -> None:
+        """Count powered seconds: the trusted floor rises by them, less what a fast crystal may have made up."""
+        self.uptime_s += seconds
+        if self._since_sync_s >= 0:
+            self._since_sync_s += seconds
+        self._fast_s += seconds
+        left_out = self._fast_s // FAST_S
+        self._fast_s -= left_out * FAST_S
+        self.trusted_s = min(self.trusted_s + seconds - left_out, MAX_S)
 
     @property
     def now_s(self) -> int:
@@ -157,21 +174,15 @@ class Clock:
         return True
 
     def keep(self) -> bool:
-        """Raise the trusted floor to our own running time when 10 min have passed; True if it should be stored.
+        """Return True when a floor has moved by 10 min since both were stored, so that they should be again.
 
-        Only a clock that was told the time since boot raises it to its running time; an unsynced one may stand on
-        a token's word, so there the floor grows by the powered seconds alone.
+        No sooner, since a collector that tells the time every second must not wear out the flash.
         """
-        if self._since_sync_s < 0:
-            if self._unkept_s < KEEP_EVERY_S:
-                return False
-            self.trusted_s += self._unkept_s
-            self._unkept_s = 0
-            return True
-        floor_s = self._now_s - MARGIN_S
-        if floor_s < self.trusted_s + KEEP_EVERY_S:
+        risen_s = self.trusted_s - self._kept_s
+        if risen_s < KEEP_EVERY_S and abs(self.tentative_s - self._kept_tentative_s) < KEEP_EVERY_S:
             return False
-        self.trusted_s = floor_s
+        self._kept_s = self.trusted_s
+        self._kept_tentative_s = self.tentative_s
         return True
 
     def learn(self, seconds: int) -> bool:

@@ -22,10 +22,10 @@ SETTINGS: "tuple[tuple[int, str, int, int, int, str, str], ...]" = (
     (4, "idle_end_s", 120, 900, 900, "s", "a session without an arc ends after this"),
     (5, "link_silence_s", 15, 600, 90, "s", "a link that says nothing for so long is dead"),
     (6, "retry_max_s", 5, 300, 300, "s", "the longest wait between two attempts to connect"),
-    (7, "arc_on_ma", 0, 4000000, 0, "mA", "an arc is struck at this current; 0 takes the sensor's own"),
+    (7, "arc_on_ma", 0, 4000000, 0, "mA", "an arc is struck at this; 0: the sensor's own, four times that at most"),
     (8, "arc_off_ma", 0, 4000000, 0, "mA", "an arc is out below this current; 0 takes the sensor's own"),
-    (9, "over_ma", 0, 4000000, 0, "mA", "over-current ends the session; 0 takes the sensor's own"),
-    (10, "bypass_ma", 0, 4000000, 0, "mA", "current with the relay open is an alarm above this; 0 takes the profile's"),
+    (9, "over_ma", 0, 4000000, 0, "mA", "over-current ends the session; 0: the sensor's own, which is also the most"),
+    (10, "bypass_ma", 0, 15000, 0, "mA", "alarm above this with the relay open; 0: the profile's, twice that at most"),
 )
 
 

@@ -18,13 +18,14 @@ from weldgate_firmware.limits import Limits
 from weldgate_firmware.orders import Orders
 from weldgate_firmware.remote import Remote
 from weldgate_firmware.senses import Senses
-from weldgate_firmware.spool import RECORD
+from weldgate_firmware.spool import QUIET_PERMILLE, RECORD, SLOW_PERMILLE
 from weldgate_firmware.starts import Starts
 from weldgate_firmware.status import Status
 from weldgate_firmware.telling import ACT_BUTTON, VIA_BUTTON, VIA_CONSOLE, VIA_DOWNLINK, VIA_SCANNER
 from weldgate_firmware.tokens import Tokens
 from weldgate_firmware.trust import Trust
 from weldgate_protocol import messages, order, reasons, token
+from weldgate_protocol._compat import const
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
     from weldgate_firmware.storage import Storage
     from weldgate_firmware.telling import Outputs
     from weldgate_firmware.tokens import Verify
+
+
+STANDING_EVERY_S = const(60)
+KEY_SET_ENDING_DAYS = const(30)  # the platform signs a new one at 60; at 30 somebody has to look why it did not come
 
 
 class Driver(Remote):
@@ -89,15 +94,17 @@ class Driver(Remote):
         self.online = False
         self._outputs = outputs
         self._button = Button()
+        self._level: bool | None = None  # of the button, as told last; None on a board that has none
         self._trust = Trust(self.core)
         self._starts = Starts(self.core)
         self._tokens = Tokens(self.core, self._trust, verify)
-        self._orders = Orders(self.core, self._trust, judge)
         self._limits = Limits(self.core)
+        self._orders = Orders(self.core, self._trust, judge, self._limits.soft_end)
         self._chores = Chores(self.core, self._limits)
         self._senses = Senses(self.core)
         self._status = Status(self.core, self._trust, firmware)
         self._uptime_s = 0
+        self._standing_s = 0
         self._told = 0  # moves of the gate that a heartbeat was asked for
 
     # -- boot, tick, work --------------------------------------------------------
@@ -122,12 +129,8 @@ class Driver(Remote):
     def _tick(self) -> None:
         core = self.core
         ms = self.clock.advance()
-        self._button.passed(ms)
-        if self._button.stuck != core.button_stuck:
-            core.button_stuck = self._button.stuck
-            self._senses.reported(reasons.ALARM_BUTTON_STUCK, core.button_stuck)
-        if self._button.held(ms, core.gate.closed):
-            self._limits.soft_end(reasons.END_WELDER)
+        if self._level is not None:
+            self._sample(self._level, ms)
         if not core.closed:
             core.watch.passed(ms)
         self._starts.passed(ms)
@@ -140,11 +143,23 @@ class Driver(Remote):
             self._status.seconds(seconds)
             self._chores.seconds(seconds)
             core.seconds(seconds)
+            self._standing_s += seconds
+            if self._standing_s >= STANDING_EVERY_S:
+                self._standing_s = 0
+                self._standing()
         core.settle()
         core.drive()
         if core.moves != self._told:
             self._told = core.moves
             self._outputs.changed()
+
+    def _standing(self) -> None:
+        """Say what will stop this machine soon if nobody acts: an ending key set, a filling spool."""
+        days = self._trust.days_left()
+        self._senses.reported(reasons.ALARM_KEY_SET_ENDING, days is not None and days <= KEY_SET_ENDING_DAYS)
+        used = self.core.storage.spool.used_permille
+        if used > QUIET_PERMILLE or used < SLOW_PERMILLE:
+            self._senses.reported(reasons.ALARM_SPOOL_FULL, used > QUIET_PERMILLE)
 
     def work(self) -> bool:
         """Do one slice of what waits; True when there was something, so that the caller comes back soon."""
@@ -176,12 +191,19 @@ class Driver(Remote):
             self._failed(error)
 
     def button(self, pressed: bool) -> None:
-        """Take the button's level, at every tick or when it changes."""
-        try:
-            if self._button.level(pressed):
-                self._pressed()
-        except Exception as error:
-            self._failed(error)
+        """Take the button's level; the next `tick` judges it, once the time up to now has passed."""
+        self._level = pressed
+
+    def _sample(self, pressed: bool, ms: int) -> None:
+        core = self.core
+        button = self._button
+        if button.sample(pressed, ms):
+            self._pressed()
+        if button.stuck != core.button_stuck:
+            core.button_stuck = button.stuck
+            self._senses.reported(reasons.ALARM_BUTTON_STUCK, core.button_stuck)
+        if button.held(ms, core.gate.closed):
+            self._limits.soft_end(reasons.END_WELDER)
 
     def _pressed(self) -> None:
         """A press that counts: an act, or the question why not."""

@@ -66,8 +66,7 @@ class Limits:
         """Let powered seconds pass: the session's account, its limits, the pause without an arc."""
         core = self._core
         session = core.session
-        if core.clock.keep():
-            core.facts.put(TRUSTED_FLOOR, pack(">I", core.clock.trusted_s))
+        self._keep_floors()
         if session is None:
             return
         if session.second(passed):
@@ -75,6 +74,12 @@ class Limits:
         self._check_limits()
         if core.gate.state == gates.LIVE:
             self._idle(passed)
+
+    def _keep_floors(self) -> None:
+        clock = self._core.clock
+        if clock.keep():
+            self._core.facts.put(TRUSTED_FLOOR, pack(">I", clock.trusted_s))
+            self._core.facts.put(TENTATIVE_FLOOR, pack(">I", clock.tentative_s))
 
     def _check_limits(self) -> None:
         """End, soften or warn by whichever limit comes first."""
@@ -124,7 +129,7 @@ class Limits:
             core.post(gates.ARC_QUIET)
 
     def time_offered(self, unix_s: int, ms: int, quality: int) -> None:
-        """Take the time of an authenticated welcome and keep the floors it leaves.
+        """Take the time of an authenticated welcome and keep the floors it leaves, if they moved.
 
         Args:
             unix_s: Unix seconds.
@@ -137,8 +142,7 @@ class Limits:
             return
         taken = clock.offer(unix_s, ms, quality)
         self._check_limits()
-        core.facts.put(TRUSTED_FLOOR, pack(">I", clock.trusted_s))
-        core.facts.put(TENTATIVE_FLOOR, pack(">I", clock.tentative_s))
+        self._keep_floors()
         if not taken and not self._clock_told:
             self._clock_told = True
             core.alarm(reasons.ALARM_CLOCK, core.random(8), RAISED, False)

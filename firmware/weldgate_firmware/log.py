@@ -1,8 +1,8 @@
 """The log: small durable facts, the grave ones in two copies in different sectors.
 
-Kinds up to `SESSION`, and `PRUNED`, are kept twice, in a main log and in a guard log: used ids, latch, lock, open
-session. The order of writing makes the main log right whenever it is whole: what is put goes to main first, what is
-removed leaves main last. Where main is torn, damaged or unsure, both count: what either still says, holds. Where
+Kinds up to `SESSION`, `PRUNED` and `IDS_FROM` are kept twice, in a main log and in a guard log: used ids, latch, lock,
+open session. The order of writing makes the main log right whenever it is whole: what is put goes to main first, what
+is removed leaves main last. Where main is torn, damaged or unsure, both count: what either still says, holds. Where
 both are damaged, nobody can say what was latched: `readable` is False, across reboots, until the driver has latched
 anew and calls `settle`. So unreadable means latched and locked, and a single rotten sector means nothing.
 
@@ -42,8 +42,9 @@ BOOT_COUNT = const(8)
 VERSIONS = const(9)
 ACKED = const(10)  # epoch 4 bytes, through u32
 PRUNED = const(11)  # largest expiry of a used id that was forgotten, u32
+AHEAD = const(12)  # records are owed to a collector that was ahead: epoch 4 bytes, high-water u32, alarm id
+IDS_FROM = const(13)  # tokens issued up to here may have been used: their ids were lost with both copies, u32
 DAMAGE = const(14)  # both copies were damaged, and the driver has not latched for it yet
-# 12 and 13 are free.
 
 USED_IDS_MAX = const(256)  # a full table refuses, it never evicts (DESIGN §3.4)
 LOG_SECTORS = const(8)  # two logs of two areas of two sectors
@@ -55,7 +56,7 @@ _PRUNE_STEP = const(2)  # ids forgotten in one call: two programs of 3 ms each
 
 def mirrored(kind: int) -> bool:
     """Is this kind kept in two copies?"""
-    return kind <= SESSION or kind in (PRUNED, DAMAGE)
+    return kind <= SESSION or kind in (PRUNED, IDS_FROM, DAMAGE)
 
 
 class Log:

@@ -7,7 +7,6 @@ so that no series of power cuts makes a session longer.
 
 from struct import calcsize, pack, unpack
 
-from weldgate_firmware import clock as clocks
 from weldgate_protocol._compat import const
 from weldgate_protocol.reasons import END_EXPIRED, END_OFFLINE_ALLOWANCE, END_SESSION_LIMIT
 
@@ -44,7 +43,8 @@ class Session:
     Attributes:
         token: id of the token that opened it; latest: id of the token that extended it last, else the same.
         expires_s: seconds from 2020; the earlier of the token's expiry and its permit's end.
-        limit_s: powered seconds at which it ends; life_s: the same for the expiry while nobody has told the time.
+        limit_s: powered seconds at which it ends.
+        life_s: the same for the expiry: as many as the token had left when it was taken, whatever a clock says later.
         offline_s: powered seconds without an authenticated downlink at which it ends.
         powered_s, unheard_s: used up so far.
         kept_s: powered seconds as flash has them.
@@ -105,10 +105,8 @@ class Session:
             clock: the wall time and its quality.
             at_rest: the relay is open, so the offline allowance is asked for only when it comes to closing.
         """
-        left_s = self.expires_s - clock.now_s
+        left_s = min(self.expires_s - clock.now_s, self.life_s - self.powered_s)
         cause = END_EXPIRED
-        if clock.quality == clocks.FLOOR:
-            left_s = min(left_s, self.life_s - self.powered_s)
         other_s = self.limit_s - self.powered_s
         if other_s < left_s:
             left_s = other_s

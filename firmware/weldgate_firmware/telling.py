@@ -96,15 +96,16 @@ class Telling:
         self.outputs.show(self.gate.state, reason)
         self.outputs.changed()
 
-    def refuse(self, reason: int, via: int, claims: "Claims | None" = None) -> None:
+    def refuse(self, reason: int, via: int, claims: "Claims | None" = None, name: "bytes | None" = None) -> None:
         """Refuse with a reason: shown at once, recorded, repeats collapsed.
 
         Args:
             reason: a number of the register.
             via: how the token came.
             claims: of a verified token only.
+            name: what stands for the id of one that was not verified, where somebody waits for the answer.
         """
-        who: "dict[str, Any]" = {}
+        who: "dict[str, Any]" = {"token": name} if name is not None else {}
         if claims is not None:
             who = {"token": claims.id, "kid": claims.kid, "holder": claims.holder}
         fields = self.refusals.note(reason, via, who)
@@ -119,8 +120,8 @@ class Telling:
             self.recorder.note(messages.REFUSAL, fields, REFUSAL)
         self.recorder.skipped += self.refusals.take_overflow()
 
-    def alarm(self, reason: int, id_: bytes, state: int, latched: bool, order: "bytes | None" = None) -> None:
-        """Record an alarm raised or cleared, and have it told at once."""
+    def alarm(self, reason: int, id_: bytes, state: int, latched: bool, order: "bytes | None" = None) -> bool:
+        """Record an alarm raised or cleared, and have it told at once; False when the queue is full."""
         fields = {
             "alarm": reason,
             "id": id_,
@@ -130,10 +131,11 @@ class Telling:
             "token": self.session.token if self.session is not None else None,
             "order": order,
         }
-        self.recorder.note(messages.ALARM, fields, RECORD)
+        noted = self.recorder.note(messages.ALARM, fields, RECORD)
         if state == RAISED:
             self.last_reason = reason
         self.outputs.changed()
+        return noted
 
     def note_arc(self) -> None:
         """Record the arc segment that has just been closed."""

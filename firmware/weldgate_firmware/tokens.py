@@ -11,8 +11,9 @@ from weldgate_firmware import gate as gates
 from weldgate_firmware.log import SESSION, TENTATIVE_FLOOR, USED_ID, USED_IDS_MAX
 from weldgate_firmware.sessions import SOFT_S
 from weldgate_firmware.starts import end_of
-from weldgate_firmware.telling import ACT_SCANNER, VIA_SCANNER
+from weldgate_firmware.telling import ACT_SCANNER, VIA_DOWNLINK, VIA_SCANNER
 from weldgate_protocol import reasons
+from weldgate_protocol._compat import sha256
 from weldgate_protocol.claims import Context
 from weldgate_protocol.errors import Refused
 
@@ -36,6 +37,7 @@ class Tokens:
         self._verify = verify
         self._steps: "Generator[None, None, Claims] | None" = None
         self._via = 0
+        self._name: "bytes | None" = None  # of the token under verification, when it came from afar
         self._extension: "Claims | None" = None  # its used id is on its way to flash
 
     # -- in ----------------------------------------------------------------------
@@ -43,13 +45,16 @@ class Tokens:
     def submit(self, data: "bytes | str", via: int) -> None:
         """Take a token's bytes or text; refuse at once what can't be accepted now."""
         core = self._core
+        # Who sent it from afar waits for an answer, and what is not verified has no id (M-ORD-15).
+        name = sha256(bytes(data))[:8] if via == VIA_DOWNLINK and not isinstance(data, str) else None
         reason = core.shut()
         if not reason and (self._steps is not None or self._extension is not None):
             reason = reasons.GATE_BUSY
         if reason:
-            core.refuse(reason, via)
+            core.refuse(reason, via, None, name)
             return
         self._via = via
+        self._name = name
         self._steps = self._verify(data, self._trust.context(self._is_used))
 
     def step(self) -> bool:
@@ -64,7 +69,7 @@ class Tokens:
         except StopIteration as done:
             self._verified(done.value, self._via)
         except Refused as refused:
-            self._core.refuse(refused.code, self._via)
+            self._core.refuse(refused.code, self._via, None, self._name)
         return True
 
     def _is_own(self, id_: bytes) -> bool:
@@ -139,6 +144,8 @@ class Tokens:
             reason = reasons.GATE_CURRENT_BEFORE_START
         elif core.session is not None and core.session.left(core.clock)[0] <= 0:
             reason = reasons.GATE_LIMIT_SPENT
+        elif self._is_revoked():
+            reason = reasons.TOKEN_REVOKED  # the power went between the list and the stop
         elif core.armed is not None and end_of(core.armed) <= core.clock.now_s:
             reason = reasons.TOKEN_EXPIRED  # while it waited
         if reason:
@@ -146,6 +153,12 @@ class Tokens:
             return
         core.act = act
         core.post(gates.LOCAL_ACT)
+
+    def _is_revoked(self) -> bool:
+        session = self._core.session
+        if session is None:
+            return False
+        return self._trust.revokes(session.token, session.kid) or self._trust.revokes(session.latest, session.kid)
 
     # -- extending -------------------------------------------------------------------
 
@@ -161,6 +174,7 @@ class Tokens:
             return True  # it ended meanwhile: the new token is used up, as if it had been shown a second earlier
         session.grant(end_of(claims), claims.limit_s, claims.offline_s, core.clock.now_s)
         session.latest = claims.id
+        session.kid = claims.kid
         session.extensions += 1
         core.facts.put(SESSION, session.encode())
         core.tell(0)

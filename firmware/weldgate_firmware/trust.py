@@ -10,8 +10,9 @@ from struct import pack, unpack
 from weldgate_firmware import clock as clocks
 from weldgate_firmware import config as configs
 from weldgate_firmware import slots as stores
-from weldgate_firmware.log import PRUNED, VERSIONS
+from weldgate_firmware.log import IDS_FROM, PRUNED, VERSIONS
 from weldgate_protocol import cbor, keyset, p256
+from weldgate_protocol._compat import const
 from weldgate_protocol.claims import Context
 from weldgate_protocol.errors import CborError, ConfigError, Refused
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from weldgate_firmware.core import Core
     from weldgate_protocol.keyset import KeySet
     from weldgate_protocol.order import Order
+
+ARC_ON_TIMES = const(4)  # a configured arc threshold is at most so many times the sensor's own
 
 CONFIG = b"config"
 KEY_SET = b"key-set"
@@ -82,7 +85,9 @@ class Trust:
         """
         core = self._core
         clock = core.clock
-        pruned_s = int.from_bytes(core.facts.log.get(PRUNED) or b"", "big")
+        log = core.facts.log
+        pruned_s = int.from_bytes(log.get(PRUNED) or b"", "big")
+        ids_from_s = int.from_bytes(log.get(IDS_FROM) or b"", "big")
         return Context(
             core.identity.device,
             core.identity.area,
@@ -97,6 +102,7 @@ class Trust:
             self.versions,
             list(core.holds.locks),
             list(core.holds.latches),
+            clocks.to_unix(ids_from_s) if ids_from_s else 0,
         )
 
     def revokes(self, token: bytes, kid: bytes) -> bool:
@@ -162,12 +168,12 @@ class Trust:
         sensor = core.sense.meter.profile
         on_ma, off_ma, over_ma = self._sensor
         if config.arc_on_ma:
-            on_ma = config.arc_on_ma
+            on_ma = min(config.arc_on_ma, ARC_ON_TIMES * on_ma)  # an arc that nobody counts is a lost record
             off_ma = on_ma * 7 // 10
         # The zero may be off by its span and must never pass for an arc; an arc is out below where it is struck.
         sensor.on_ma = max(on_ma, sensor.zero_span_ma + 1)
         sensor.off_ma = min(max(config.arc_off_ma or off_ma, sensor.zero_span_ma + 1), sensor.on_ma)
-        sensor.over_ma = config.over_ma or over_ma
+        sensor.over_ma = min(config.over_ma or over_ma, over_ma or config.over_ma)
         self.versions[CONFIG] = max(self.versions[CONFIG], version)
 
     def days_left(self) -> "int | None":

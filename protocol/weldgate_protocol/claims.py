@@ -55,6 +55,7 @@ class Context:
         versions: "Mapping[bytes, int] | None" = None,
         locks: "Container[bytes]" = (),
         alarms: "Container[bytes]" = (),
+        ids_from_s: int = 0,
     ) -> None:
         """Gather the circumstances.
 
@@ -72,6 +73,7 @@ class Context:
             versions: version in force by order kind (`b"config"`, `b"key-set"`, `b"revocations"`); 0 where absent.
             locks: ids of the locks that hold.
             alarms: ids of the alarms that are latched.
+            ids_from_s: used ids of tokens issued up to here were lost with both copies of the log; 0: none were.
         """
         self.device = device
         self.area = area
@@ -86,6 +88,7 @@ class Context:
         self.versions = {} if versions is None else versions
         self.locks = locks
         self.alarms = alarms
+        self.ids_from_s = ids_from_s
 
     def sure(self) -> "int | None":
         """Return the time when the clock was set since power-on, else None."""

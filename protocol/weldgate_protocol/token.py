@@ -218,6 +218,8 @@ def _check_times(granted: Claims, key_set: "KeySet", context: "Context") -> None
     if granted.expires_s <= context.pruned_expiry_s:
         # The clock was lowered: whether the id was used is no longer known.
         raise Refused(r.TOKEN_EXPIRED, "token ends no later than used ones that were forgotten")
+    if granted.issued_s <= context.ids_from_s:
+        raise Refused(r.TOKEN_EXPIRED, "token was issued before the chip lost its used ids")
     if granted.not_before_s > now_s:
         raise Refused(r.TOKEN_NOT_YET, "token begins at %d, it is %d" % (granted.not_before_s, now_s))
     if (granted.permit_from_s or 0) > now_s or (granted.permit_to_s or claims.TIME_MAX_S) <= now_s:

@@ -17,11 +17,12 @@ from rich.console import Console
 from rich.table import Table
 
 from weldgate_protocol.errors import WeldgateError
+from weldgate_simulator import files
 from weldgate_simulator.figures import FIGURES, Figure
 
 __all__ = ["main", "measure"]
 
-_OUTPUT = Path(__file__).resolve().parents[2] / "build" / "bench.json"
+_OUTPUT = files.build_folder() / "bench.json"
 
 
 def measure(names: Sequence[str]) -> tuple[list[Figure], list[str]]:

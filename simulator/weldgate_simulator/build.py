@@ -18,6 +18,7 @@ from pathlib import Path
 
 from weldgate_protocol.errors import LocalError
 from weldgate_protocol.reasons import TOOL_INTERPRETER
+from weldgate_simulator import files
 
 __all__ = ["CHIP_ARCH", "CODE_BUDGET_BYTES", "Build", "BuildError", "build_app", "build_files", "chip_modules", "main"]
 
@@ -28,7 +29,6 @@ _OPTIMISATION = "-O2"  # strips assert, keeps the line numbers that a traceback 
 _MANIFEST = "manifest.json"
 _KINDS = ("chip", "native", "suite", "host")
 _PACKAGES = ("weldgate_protocol", "weldgate_firmware")
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 class BuildError(LocalError):
@@ -57,11 +57,11 @@ class Build:
         return sum(self.sizes.values())
 
 
-def chip_modules(root: Path = _ROOT, *, suites: bool = False) -> dict[str, Path]:
+def chip_modules(root: Path = files.ROOT, *, suites: bool = False) -> dict[str, Path]:
     """Return the modules the chip runs, dotted name → source, packages first.
 
     Args:
-        root: the checkout.
+        root: the checkout, or where the packages are installed.
         suites: whether to add those that are not on the chip but are tested in its interpreter too.
 
     Raises:
@@ -72,7 +72,7 @@ def chip_modules(root: Path = _ROOT, *, suites: bool = False) -> dict[str, Path]
         if kind == "host" or (kind == "suite" and not suites):
             continue
         package, _, module = name.partition(".")
-        folder = root / package.removeprefix("weldgate_") / package
+        folder = files.package(package, root)
         found[package] = folder / "__init__.py"
         if module:
             found[name] = folder.joinpath(*module.split(".")).with_suffix(".py")
@@ -82,14 +82,14 @@ def chip_modules(root: Path = _ROOT, *, suites: bool = False) -> dict[str, Path]
     return dict(sorted(found.items()))
 
 
-def other_modules(root: Path = _ROOT) -> set[str]:
+def other_modules(root: Path = files.ROOT) -> set[str]:
     """Return the listed modules that are not on the chip."""
     return {name for kind, name in _listed(root) if kind in ("host", "suite")}
 
 
 def _listed(root: Path) -> Iterator[tuple[str, str]]:
     """Yield (kind, name) for each line of the list; kind is `chip`, `native`, `suite` or `host`."""
-    path = root / "firmware" / "chip_modules.txt"
+    path = files.find("firmware/chip_modules.txt", root)
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         words = line.split("#")[0].split()
         if not words:
@@ -102,13 +102,13 @@ def _listed(root: Path) -> Iterator[tuple[str, str]]:
         yield kind, name
 
 
-def build_app(arch: str, *, root: Path = _ROOT, output: Path | None = None, suites: bool = False) -> Build:
+def build_app(arch: str, *, root: Path = files.ROOT, output: Path | None = None, suites: bool = False) -> Build:
     """Compile all that the chip runs into `build/mpy/<arch>`.
 
     Args:
         arch: mpy-cross' name of the architecture, or `none` for bytecode alone.
-        root: the checkout.
-        output: where the folder is made; `build/mpy` below `root` when None.
+        root: the checkout, or where the packages are installed.
+        output: where the folder is made; `mpy` in `files.build_folder` when None.
         suites: see `chip_modules`; then the folder is `<arch>-suites`.
 
     Returns:
@@ -121,7 +121,7 @@ def build_app(arch: str, *, root: Path = _ROOT, output: Path | None = None, suit
     if arch == "none":
         native = {name for kind, name in _listed(root) if kind == "native"}
         sources = {name: source for name, source in sources.items() if name not in native}
-    return build_files(sources, (output or root / "build" / "mpy") / (arch + "-suites" * suites), arch)
+    return build_files(sources, (output or files.build_folder(root) / "mpy") / (arch + "-suites" * suites), arch)
 
 
 def build_files(sources: dict[str, Path], folder: Path, arch: str) -> Build:
@@ -243,14 +243,14 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def main(arches: list[str], root: Path = _ROOT) -> int:
+def main(arches: list[str], root: Path = files.ROOT) -> int:
     """Compile for each architecture, print sizes and refusals, and return 1 when anything was refused."""
     failed = False
     # boot.py and main.py go on the chip as they are, since it starts nothing else: compiled to see that it can.
-    entries = {name: root / "firmware" / f"{name}.py" for name in ("boot", "main")}
+    entries = {name: files.find(f"firmware/{name}.py", root) for name in ("boot", "main")}
     for arch in arches or ["x64", "x86", CHIP_ARCH]:
         build = build_app(arch, root=root)
-        entry = build_files(entries, root / "build" / "mpy" / f"{arch}-entry", arch)
+        entry = build_files(entries, files.build_folder(root) / "mpy" / f"{arch}-entry", arch)
         print(f"{arch}: {len(build.sizes)} modules, {build.total_bytes} bytes as .mpy, {build.compiled} compiled anew")
         for refusal in build.errors + entry.errors:
             print(refusal, file=sys.stderr)

@@ -1,5 +1,6 @@
 """The whole demo: stage, scenario, graceful end, and then the ledger, a program of its own that trusts none of them."""
 
+import errno
 import json
 import os
 import subprocess
@@ -13,15 +14,23 @@ from typing import Any, NamedTuple
 
 from weldgate_protocol.errors import LocalError, WeldgateError
 from weldgate_protocol.reason_texts import TEXTS
-from weldgate_protocol.reasons import TOOL_EXISTS, TOOL_INTERPRETER, TOOL_LEDGER
-from weldgate_simulator import interpreter
+from weldgate_protocol.reasons import (
+    TOOL_CONNECTION,
+    TOOL_DISK_FULL,
+    TOOL_EXISTS,
+    TOOL_INTERPRETER,
+    TOOL_LEDGER,
+    TOOL_NOT_FOUND,
+    TOOL_PERMISSIONS,
+)
+from weldgate_simulator import files, interpreter
 from weldgate_simulator.onlooker import Progress
 from weldgate_simulator.scenario import RUN, Scenario
 from weldgate_simulator.stage import Stage
 
 __all__ = ["TRACE", "DemoError", "Options", "perform"]
 
-TRACE = Path(__file__).resolve().parents[2] / "tests" / "data" / "weld-trace-gmaw.csv"
+TRACE = files.find(files.TRACE)
 ROUND_S = 30  # of the demo's seconds for one round of the fleet's welders
 _SHORT_S = 45  # below it welders burn one electrode a session, else two
 _TAIL_LINES = 8
@@ -101,6 +110,9 @@ def perform(options: Options, progress: Progress) -> dict[str, Any]:
     """
     timed = _Timed(progress)
     document: dict[str, Any] = {"ok": False, "interpreter": "", "chips": options.chips + 1, **_asked(options)}
+    if files.missing():
+        sentence = "this installation lacks files that the demo needs: " + ", ".join(files.missing())
+        raise DemoError(TOOL_NOT_FOUND, sentence, document)
     said: list[str] = []
     found = interpreter.find(said.append) if options.interpreter else None
     if found is None:
@@ -140,7 +152,7 @@ def _play(
             Scenario(stage, TRACE, timed, rounds).play()
             timed.begin("all processes end")
     except (WeldgateError, OSError) as error:
-        code = error.code if isinstance(error, WeldgateError) else TOOL_LEDGER
+        code = error.code if isinstance(error, WeldgateError) else _code_of(error)
         document["failed"] = str(error)
         raise DemoError(code, str(error), document, _tails(stage)) from error
     document["heap_bytes"] = stage.heap_bytes
@@ -169,6 +181,15 @@ def _judge(stage: Stage, timed: _Timed, document: dict[str, Any]) -> None:
         f"ledger: emitted {document['emitted']} = stored {document['stored']} = delivered {document['delivered']}, "
         f"0 lost, 0 doubled, contiguous for {document['chips']} chips"
     )
+
+
+def _code_of(error: OSError) -> int:
+    """Return the reason that fits what the machine refused; the ledger has not spoken yet."""
+    if isinstance(error, FileNotFoundError):
+        return TOOL_NOT_FOUND
+    if isinstance(error, PermissionError):
+        return TOOL_PERMISSIONS
+    return TOOL_DISK_FULL if error.errno == errno.ENOSPC else TOOL_CONNECTION
 
 
 def _tails(stage: Stage) -> str:

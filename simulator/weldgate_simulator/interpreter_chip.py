@@ -19,7 +19,7 @@ from pathlib import Path
 
 from weldgate_protocol.errors import LocalError
 from weldgate_protocol.reasons import TOOL_INTERPRETER
-from weldgate_simulator import build
+from weldgate_simulator import build, files
 from weldgate_simulator.board import Board, BoardReset
 from weldgate_simulator.interpreter import Interpreter
 from weldgate_simulator.mpy import pipe
@@ -34,7 +34,6 @@ _SAMPLES_MAX = 512  # of one step, 320 ms at 1600 Hz
 _LOG_LINES = 200
 _RELAY_PIN, _LED_PIN, _BUZZER_PIN = 26, 23, 22  # firmware/weldgate_firmware/board.py, PINS["esp32-relay"]
 _STAND_INS = ("__init__", "pipe", "machine", "esp32", "network", "start")
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 def build_modules(chip: Interpreter) -> list[Path]:
@@ -52,7 +51,7 @@ def build_modules(chip: Interpreter) -> list[Path]:
     for name in _STAND_INS:
         dotted = "weldgate_simulator.mpy" + ("" if name == "__init__" else "." + name)
         sources[dotted] = folder / f"{name}.py"
-    stand_ins = build.build_files(sources, _ROOT / "build" / "mpy" / f"{chip.arch}-stand-ins", chip.arch)
+    stand_ins = build.build_files(sources, files.build_folder() / "mpy" / f"{chip.arch}-stand-ins", chip.arch)
     if app.errors or stand_ins.errors:
         raise build.BuildError(TOOL_INTERPRETER, "\n".join(app.errors + stand_ins.errors))
     return [app.folder, stand_ins.folder]

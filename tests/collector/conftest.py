@@ -130,7 +130,7 @@ class House:
         self.writer = Writer(self.path, 1, 1000, self._committed, seam)
         with Reader(self.path) as reader:
             lines = Lines(reader.highs())
-            self.downlink = Downlink(self.writer, reader)
+            self.downlink = Downlink(self.writer, reader, clock_s=clock_s)
         self.metrics = Metrics()
         self.chips = Chips(chips_file)
         self.hub = Hub(

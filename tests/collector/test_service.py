@@ -4,9 +4,11 @@ import asyncio
 import json
 import secrets
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ from weldgate_collector import (
 from weldgate_collector import config as config_module
 from weldgate_collector.chips import Chip
 from weldgate_collector.metrics import Metrics
-from weldgate_protocol import cbor, messages
+from weldgate_protocol import cbor, messages, reasons
 from weldgate_protocol.collector_record import decode_record
 
 
@@ -178,6 +180,36 @@ def test_control_socket_takes_tokens_orders_and_locks(tmp_path: Path) -> None:
     assert "locks, mode 2" in text
 
 
+@pytest.mark.parametrize("line", [b"x" * 20_000, b"x" * 20_000 + b"\n", b"x" * 3_000_000 + b"\n"])
+def test_a_request_that_is_too_long_is_answered(tmp_path: Path, line: bytes) -> None:
+    """A line over the limit is answered with a number, its end come or not; then the connection is closed."""
+    config = load_config(site(tmp_path))
+
+    def ask() -> bytes:
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(5)
+            sock.connect(str(config.control_socket))
+            sock.sendall(line)
+            answer = sock.recv(65_536)
+            sock.shutdown(socket.SHUT_WR)
+            assert sock.recv(1) == b""
+            return answer
+
+    async def scene() -> dict[str, Any]:
+        service = Service(config)
+        await service.start()
+        try:
+            answer: dict[str, Any] = json.loads(await asyncio.to_thread(ask))
+            return answer
+        finally:
+            await service.stop()
+
+    answer = asyncio.run(scene())
+
+    assert (answer["ok"], answer["code"]) == (False, reasons.TOOL_BAD_INPUT)
+    assert "16384" in answer["error"]
+
+
 def test_chips_are_reloaded_while_running(tmp_path: Path, talker: Any) -> None:
     """A chip that is added becomes known; a wrong file changes nothing."""
     config = load_config(site(tmp_path))
@@ -272,6 +304,39 @@ def test_start_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
         await service.stop()
 
     asyncio.run(scene())
+
+
+def test_silent_chip_is_told_everywhere(tmp_path: Path, talker: Any, eventually: Any) -> None:
+    """S5: a running collector notices silence by itself; store, metrics and status agree, and on the return."""
+    config = load_config(site(tmp_path))
+    add_chips(config.chips_file, [_known()])
+    late_s = [0.0]
+
+    async def scene() -> None:
+        link = MemoryLink()
+        service = Service(config, (link,))
+        await service.start()
+        service.hub.silence._clock_s = lambda: time.monotonic() + late_s[0]
+        try:
+            chip = talker(1)
+            await chip.connect(link)
+            chip.heartbeat(gate=5, token=b"token-01")
+            await chip.until(lambda: len(chip.events) > 1)
+            assert service.health()["chips_silent"] == []
+            late_s[0] = 100.0
+            await eventually(lambda: service.health()["chips_silent"] == ["1"])
+            assert b"weldgate_chips_silent 1.0" in service._refreshed().text()
+            chip.heartbeat(gate=5, token=b"token-01")
+            await eventually(lambda: service.health()["chips_silent"] == [])
+        finally:
+            await service.stop()
+
+    asyncio.run(scene())
+    with Reader(config.data_dir / "store.sqlite3") as reader:
+        told = [decode_record(record.raw) for record in reader.records(kind=2)]
+    assert [(record.online, record.reason) for record in told[:3]] == [
+        (True, 0), (False, reasons.ALARM_SILENT), (True, 0),
+    ]  # fmt: skip
 
 
 def test_documentation_names_every_key_and_metric(tmp_path: Path) -> None:

@@ -247,23 +247,27 @@ class World:
             self.charge(10)
             if self.ms % WINDOW_MS < 10:
                 self.driver.sensed(self.sense.window())
-            self.driver.tick()
+            self.tick()
             if work:
                 self.work()
+
+    def tick(self):
+        """Let the driver take its tick."""
+        self.driver.tick()
 
     def work(self, slices=4):
         """Do some slices, with a tick after each, as the app does; a slice may have blocked for an erase."""
         for _ in range(slices):
             if not self.driver.work():
                 return
-            self.driver.tick()
+            self.tick()
 
     def skip(self, seconds):
         """Let long times pass in steps of a second."""
         for _ in range(seconds):
             self.charge(1000)
             self.driver.sensed(self.sense.window())
-            self.driver.tick()
+            self.tick()
             self.work()
 
     def check_closing(self):
@@ -300,6 +304,8 @@ class World:
             raise Refused(reasons.TOKEN_EXPIRED, "expired")
         if claims.expires_s <= context.pruned_expiry_s:
             raise Refused(reasons.TOKEN_EXPIRED, "pruned")
+        if claims.issued_s <= context.ids_from_s:
+            raise Refused(reasons.TOKEN_EXPIRED, "ids lost")
         if context.used(claims.id):
             raise Refused(reasons.TOKEN_USED, "used")
         return claims
@@ -337,12 +343,17 @@ class World:
 
     # -- what people do ------------------------------------------------------------
 
-    def press(self, hold_ms=100):
-        """Press the button after a second of leaving it alone."""
+    def push(self):
+        """Press the button after leaving it alone for 300 ms, up to the tick that sees it."""
         self.driver.button(False)
         self.run(300)
         self.acts.append(self.ms)
         self.driver.button(True)
+        self.tick()
+
+    def press(self, hold_ms=100):
+        """Press the button as `push` and let it go."""
+        self.push()
         self.run(hold_ms)
         self.driver.button(False)
 

@@ -71,11 +71,21 @@ class TestWatch(unittest.TestCase):
 
     def test_the_setting_goes_before_the_profile(self):
         """A configured limit replaces the profile's; 0 gives it back."""
-        one = watch(bypass_ma=50000)
+        one = watch(bypass_ma=5000)
         feed(one, 0, 1000)
-        self.assertFalse(feed(one, 40000, 1000))
+        self.assertTrue(feed(one, 6000, 400))
+        one.opened()
+        feed(one, 0, 1000)
         one.limit(0, Profile(name="bench", sensor=1, position=1, bypass_ma=15000))
-        self.assertTrue(feed(one, 40000, 400))
+        self.assertFalse(feed(one, 6000, 1000))
+
+    def test_no_setting_switches_the_alarm_off(self):
+        """A configured limit is twice the profile's at most, and 15 A in any case."""
+        for profile_ma, setting_ma, most_ma in ((1000, 15000, 2000), (15000, 4000000, 15000), (9000, 18000, 15000)):
+            one = BypassWatch(Profile(name="x", sensor=1, position=1, bypass_ma=profile_ma), setting_ma)
+            feed(one, 0, 1000)
+            self.assertFalse(feed(one, most_ma, 1000))
+            self.assertTrue(feed(one, most_ma + 100, 400))
 
 
 if __name__ == "__main__":

@@ -143,13 +143,46 @@ class TestFloors(unittest.TestCase):
     def test_running_time_raises_the_trusted_floor_every_ten_minutes(self):
         """A synced clock keeps its time as the trusted floor, 60 s below, every 10 min."""
         self.clock.offer(EPOCH_2020_S + NOW_S, 0, SYNCED)
+        self.assertTrue(self.clock.keep())
+        self.ticks.sleep(self.clock, 599000)
         self.assertFalse(self.clock.keep())
 
-        self.ticks.sleep(self.clock, 600000)
+        self.ticks.sleep(self.clock, 1000)
 
         self.assertTrue(self.clock.keep())
         self.assertEqual(self.clock.trusted_s, NOW_S + 600 - clock.MARGIN_S)
         self.assertFalse(self.clock.keep())
+
+    def test_a_welcome_brings_no_yesterday_back(self):
+        """A synced clock is never set back by more than the margin, the running time counting at once (M-TOK-22)."""
+        self.clock.offer(EPOCH_2020_S + NOW_S, 0, SYNCED)
+        self.ticks.sleep(self.clock, 500000)
+
+        self.assertFalse(self.clock.offer(EPOCH_2020_S + NOW_S, 0, SYNCED))
+        self.assertEqual(self.clock.now_s, NOW_S + 500 - clock.MARGIN_S)
+        for _ in range(100):
+            self.ticks.sleep(self.clock, 10000)
+            self.clock.offer(EPOCH_2020_S + NOW_S + 440, 0, SYNCED)
+
+        self.assertEqual(self.clock.now_s, NOW_S + 1500 - clock.MARGIN_S)
+
+    def test_welcomes_hold_up_no_powered_second(self):
+        """A welcome that begins the second anew, again and again, takes no powered second nor adds any (M-TOK-22)."""
+        for ms, passed_ms in ((0, 900), (999, 100)):
+            before_s = self.clock.uptime_s
+            for number in range(100):
+                self.ticks.sleep(self.clock, passed_ms)
+                self.clock.offer(EPOCH_2020_S + NOW_S + 1000 + number, ms, SYNCED)
+
+            self.assertEqual(self.clock.uptime_s - before_s, passed_ms // 10)
+
+    def test_a_month_on_a_fast_crystal_can_still_be_set_right(self):
+        """After 30 days without a welcome on a crystal 200 ppm too fast, the true time is taken."""
+        self.clock.offer(EPOCH_2020_S + NOW_S, 0, SYNCED)
+        for _ in range(30):
+            self.ticks.sleep(self.clock, DAY_S * 1000 + 17280)
+
+        self.assertTrue(self.clock.offer(EPOCH_2020_S + NOW_S + 30 * DAY_S, 0, SYNCED))
 
     def test_unsynced_running_time_raises_trusted_by_powered_seconds_only(self):
         """A clock that stands on a token's word raises the trusted floor by the time it was powered, no more."""

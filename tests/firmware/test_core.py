@@ -21,9 +21,7 @@ class TestBarrier(unittest.TestCase):
         """Bring a chip to the moment before the relay closes, spoil one thing, and let the table close."""
         world = World().settle()
         world.show(world.token())
-        world.driver.button(False)
-        world.run(300)
-        world.driver.button(True)
+        world.push()
         world.driver.work()
         world.driver.work()
         spoil(world.driver.core)

@@ -95,6 +95,38 @@ class TestSigned(unittest.TestCase):
         self.assertTrue(self.world.outputs.closed)
         self.assertTrue(self.world.driver.heartbeat()["key_set_days"] > 0)
 
+    def alarms(self, reason):
+        """Return the states of the alarm records of a reason, oldest first."""
+        return [fields["state"] for fields in self.world.all(messages.ALARM) if fields["alarm"] == reason]
+
+    def test_an_ending_key_set_is_told(self):
+        """Thirty days before the key set's end an alarm is raised, once; it ends with the days that come back."""
+        self.order(messages.KEY_SET, "")
+        expires_s = self.world.driver._trust.key_set.expires_s
+        self.world.driver.time_offered(expires_s - 32 * 86400, 0, 2)
+        self.world.skip(61)
+        self.assertEqual(self.alarms(reasons.ALARM_KEY_SET_ENDING), [])
+
+        self.world.driver.time_offered(expires_s - 30 * 86400, 0, 2)
+        self.world.skip(130)
+        self.assertEqual(self.alarms(reasons.ALARM_KEY_SET_ENDING), [1])
+        self.world.driver._trust.key_set.expires_s += 365 * 86400
+        self.world.skip(61)
+        self.assertEqual(self.alarms(reasons.ALARM_KEY_SET_ENDING), [1, 2])
+
+    def test_a_filling_spool_is_told(self):
+        """Above 85 % of unacknowledged records an alarm is raised, and ended once the collector has taken them."""
+        spool = self.world.storage.spool
+        while spool.used_permille <= 850:
+            self.world.driver.case(False)
+            self.world.driver.case(True)
+            self.world.run(20)
+        self.world.skip(61)
+        self.assertEqual(self.alarms(reasons.ALARM_SPOOL_FULL), [1])
+        spool.ack(spool.highest)
+        self.world.skip(61)
+        self.assertEqual(self.alarms(reasons.ALARM_SPOOL_FULL), [1, 2])
+
     def test_tables_are_ready_before_a_token_comes(self):
         """A new key set is worked ahead for, in slices, so that the first welder does not wait; so is one at boot."""
         self.order(messages.KEY_SET, "")
@@ -175,7 +207,7 @@ class TestGuards(unittest.TestCase):
             ("tick", lambda d: setattr(d._limits, "passed", trip), lambda d: d.tick()),
             ("work", lambda d: setattr(d._chores, "write", trip), lambda d: d.work()),
             ("token", lambda d: setattr(d._tokens, "submit", trip), lambda d: d.token(b"t", SCANNER)),
-            ("button", lambda d: setattr(d._button, "level", trip), lambda d: d.button(True)),
+            ("button", lambda d: setattr(d._button, "sample", trip), lambda d: d.button(True) or d.tick()),
             ("stop", lambda d: setattr(d._limits, "soft_end", trip), lambda d: d.stop()),
             ("lock_now", lambda d: setattr(d.core, "run", trip), lambda d: d.core.outputs.relay(False)),
             ("order", lambda d: setattr(d._orders, "submit", trip), lambda d: d.order(messages.RELEASE, b"x")),

@@ -66,6 +66,19 @@ class TestLimits(unittest.TestCase):
         self.assertEqual(world.clock.trusted_s, NOW_UNIX - 1577836800 + 940)
         self.assertEqual(world.clock.quality, 0)
 
+    def test_a_flood_of_welcomes_wears_no_flash(self):
+        """A welcome every second writes the floors once in ten minutes."""
+        world = World().settle()
+        world.driver.time_offered(NOW_UNIX, 0, 2)
+        world.run(200)
+        puts = []
+        world.driver.core.facts.put = lambda kind, data: puts.append(kind)
+        for number in range(601):
+            world.skip(1)
+            world.driver.time_offered(NOW_UNIX + number, 0, 2)
+
+        self.assertEqual(puts, [log.TRUSTED_FLOOR, log.TENTATIVE_FLOOR])
+
     def test_running_time_is_kept_every_ten_minutes(self):
         """Powered time raises the trusted floor on flash."""
         world = World().settle()

@@ -6,6 +6,7 @@ from weldgate_firmware import log as log_module
 from weldgate_firmware.log import (
     ACKED,
     BOOT_COUNT,
+    IDS_FROM,
     LATCH,
     LOCK,
     LOG_SECTORS,
@@ -405,6 +406,6 @@ class TestFailures(unittest.TestCase):
         self.assertEqual(booted(flash).get(LATCH, ID), b"\0\x96")
 
     def test_kinds_kept_twice(self):
-        """Used ids, latch, lock, session and the pruned mark are kept twice, counters are not."""
+        """Used ids, latch, lock, session and what stands for forgotten ids are kept twice, counters are not."""
         twice = [kind for kind in range(1, 14) if log_module.mirrored(kind)]
-        self.assertEqual(twice, [USED_ID, LATCH, LOCK, SESSION, PRUNED])
+        self.assertEqual(twice, [USED_ID, LATCH, LOCK, SESSION, PRUNED, IDS_FROM])

@@ -482,6 +482,36 @@ class TestS3Limits(unittest.TestCase):
         self.assertFalse(world.outputs.closed)
         self.assertEqual(world.last(messages.SESSION_STOP)["cause"], reasons.END_EXPIRED)
 
+    def test_s3_no_welcome_stretches_a_session(self):
+        """A collector that sets the clock back as far as it may, again and again, gains nothing (M-TOK-22)."""
+        world = World().settle()
+        world.driver.time_offered(NOW_UNIX, 0, 2)
+        world.live(expires_s=600)
+        world.driver.sensed(world.sense.strike())
+        closed_at = world.ms
+        while world.outputs.closed and world.ms - closed_at < 1200000:
+            world.skip(1)
+            world.driver.time_offered(world.clock.trusted_s + 1577836800, 0, 2)
+
+        self.assertTrue(597000 <= world.ms - closed_at <= 601000)
+        world.run(100)
+        self.assertEqual(world.last(messages.SESSION_STOP)["cause"], reasons.END_EXPIRED)
+
+    def test_s3_no_welcome_brings_an_expired_token_back(self):
+        """An unused token that has expired stays so, however often and by whom the chip is told an earlier time."""
+        world = World().settle()
+        world.driver.time_offered(NOW_UNIX, 0, 2)
+        world.token("t1", expires_s=600)
+        world.skip(661)
+        world.driver.time_offered(NOW_UNIX, 0, 2)
+        world.driver.time_offered(NOW_UNIX + 590, 0, 2)
+
+        world.show(b"t1", SCANNER)
+        world.run(300)
+
+        self.assertEqual(world.outputs.closings, 0)
+        self.assertEqual(world.refusals(), [reasons.TOKEN_EXPIRED])
+
     def test_s3_power_cuts_make_no_session_longer(self):
         """Powered seconds survive every cut, rounded up: no series of cuts stretches the limit."""
         world = World().settle()
@@ -741,6 +771,35 @@ class TestS4(unittest.TestCase):
         world.power_cut()
         self.assertEqual(world.driver.state, gate.LOCKED)
 
+    def test_s4_lost_ids_let_no_used_token_back(self):
+        """After both copies of the log were lost, no token issued up to the clearing order starts (M-TOK-23)."""
+        world = World().settle().live()
+        world.press(2500)
+        world.run(200)
+        self.assertTrue(world.used("t1"))
+        world.token("t2", issued_s=NOW_UNIX + 3600)
+        world.token("t3", issued_s=NOW_UNIX + 3601)
+        world.skip(3700)
+        for byte in range(LOG_FIRST * world.flash.sector_size, RING_FIRST * world.flash.sector_size):
+            world.flash.data[byte] = 0
+        world.power_cut()
+        world.run(100)
+        self.assertFalse(world.used("t1"))
+        self.assertEqual(world.driver.state, gate.LATCHED)
+        alarms = world.driver.heartbeat()["alarm_ids"]
+        world.order("c1", messages.CLEAR_ALARM, alarms=alarms, issued_s=NOW_UNIX + 3600)
+        self.assertEqual(world.driver.state, gate.IDLE)
+        world.power_cut()
+
+        for name in (b"t1", b"t2"):
+            world.show(name, SCANNER)
+            world.run(200)
+        self.assertEqual(world.outputs.closings, 0)
+        self.assertEqual(set(world.refusals()), {reasons.TOKEN_EXPIRED})
+        world.show(b"t3", SCANNER)
+        world.run(200)
+        self.assertTrue(world.outputs.closed)
+
 
 class TestS5(unittest.TestCase):
     """S5, the chip's part: what it can sense itself is told, so that silence means something."""
@@ -793,9 +852,7 @@ class TestD1(unittest.TestCase):
         """As long as flash has not done its part the relay stays open."""
         world = World().settle()
         world.show(world.token())
-        world.driver.button(False)
-        world.run(300)
-        world.driver.button(True)
+        world.push()
         world.run(2000, work=False)
 
         self.assertEqual(world.driver.state, gate.COMMITTING)
@@ -821,9 +878,7 @@ class TestD1(unittest.TestCase):
         """A commit that is not done within 5 s is given up."""
         world = World().settle()
         world.show(world.token())
-        world.driver.button(False)
-        world.run(300)
-        world.driver.button(True)
+        world.push()
         world.run(5100, work=False)
 
         self.assertEqual(world.driver.state, gate.IDLE)
@@ -833,9 +888,7 @@ class TestD1(unittest.TestCase):
         """A lock between the act and the durable records wins, whatever flash says afterwards."""
         world = World().settle()
         world.show(world.token())
-        world.driver.button(False)
-        world.run(300)
-        world.driver.button(True)
+        world.push()
         world.driver.work()
         world.driver.lock(2, LOCK, 0)
         world.run(1000)

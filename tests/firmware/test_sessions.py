@@ -3,7 +3,7 @@
 import unittest
 
 from weldgate_firmware import sessions
-from weldgate_firmware.clock import FLOOR, SYNCED
+from weldgate_firmware.clock import FLOOR, HELD, SYNCED
 from weldgate_firmware.sessions import Session
 from weldgate_protocol.reasons import END_EXPIRED, END_OFFLINE_ALLOWANCE, END_SESSION_LIMIT
 
@@ -55,13 +55,15 @@ class TestLimits(unittest.TestCase):
         self.assertEqual(one.left(Now(NOW_S + 90)), (100, END_OFFLINE_ALLOWANCE))
         self.assertEqual(one.powered_s, 90)
 
-    def test_unsure_clock_counts_the_expiry_in_powered_seconds(self):
-        """On quality floor the expiry ends by powered seconds, although the wall clock stands still."""
+    def test_the_expiry_counts_in_powered_seconds_too(self):
+        """The expiry ends by powered seconds, although the wall clock stands still, and whatever its quality."""
         one = session(100, 5000, 5000)
         one.second(100)
 
-        self.assertEqual(one.left(Now(NOW_S, FLOOR)), (0, END_EXPIRED))
-        self.assertEqual(one.left(Now(NOW_S, SYNCED)), (100, END_EXPIRED))
+        for quality in (FLOOR, HELD, SYNCED):
+            self.assertEqual(one.left(Now(NOW_S, quality)), (0, END_EXPIRED))
+        one = session(100, 5000, 5000)
+        self.assertEqual(one.left(Now(NOW_S + 100, SYNCED)), (0, END_EXPIRED))
 
     def test_a_new_grant_counts_from_now(self):
         """An extension grants its limits from this moment on."""

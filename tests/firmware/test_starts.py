@@ -18,9 +18,7 @@ class TestStart(unittest.TestCase):
     def setUp(self):
         self.world = World().settle()
         self.world.show(self.world.token())
-        self.world.driver.button(False)
-        self.world.run(300)
-        self.world.driver.button(True)
+        self.world.push()
 
     def test_the_order_on_flash(self):
         """Each slice makes one thing durable: used id, open session, session-start and then the relay."""
@@ -118,9 +116,7 @@ class TestResume(unittest.TestCase):
         self.world = World().settle().live()
         self.world.power_cut()
         self.world.run(200)
-        self.world.driver.button(False)
-        self.world.run(300)
-        self.world.driver.button(True)
+        self.world.push()
 
     def test_a_cut_between_the_steps_suspends_again(self):
         """Power lost between the fact and the record: the session is suspended again and can be resumed."""

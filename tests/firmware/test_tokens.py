@@ -249,9 +249,7 @@ class TestActs(unittest.TestCase):
     def test_a_stuck_button_starts_nothing(self):
         """With the button taped down not even the scanner starts; released it does."""
         world = World().settle()
-        world.driver.button(False)
-        world.run(300)
-        world.driver.button(True)
+        world.push()
         world.skip(61)
         world.show(world.token(), SCANNER)
         self.assertIn(reasons.GATE_BUTTON_STUCK, world.refusals())

@@ -64,11 +64,12 @@ class TestTrust(unittest.TestCase):
         self.assertEqual(self.world.driver.config.heartbeat_s, 13)
 
     def test_settings_reach_the_sensor(self):
-        """Configured currents replace the sensor's own, 0 gives them back, and none lets the zero pass for an arc."""
+        """Configured currents replace the sensor's own, 0 gives them back; none hides an arc or makes one of zero."""
         for settings, want in (
             ({7: 50000, 9: 400000}, (50000, 35000, 400000)),
             ({7: 50000, 8: 60000}, (50000, 50000, 700000)),
             ({7: 100, 8: 50}, (6001, 6001, 700000)),
+            ({7: 4000000, 9: 4000000}, (120000, 84000, 700000)),
             ({1: 10}, (30000, 21000, 700000)),
         ):
             with self.subTest(settings=settings):

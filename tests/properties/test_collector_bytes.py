@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from weldgate_collector.chips import Chips, read_chips, write_secret
 from weldgate_collector.config import parse_config
 from weldgate_collector.control import Asked, ControlSocket, read_token
-from weldgate_collector.downlink import Downlink, signed_order
+from weldgate_collector.downlink import Downlink
 from weldgate_collector.errors import ChipsError, CollectorConfigError, OrderError
 from weldgate_collector.hub import Hub, Limits
 from weldgate_collector.ingest import Lines
 from weldgate_collector.links.memory import MemoryEnd, MemoryLink
 from weldgate_collector.metrics import Metrics
+from weldgate_collector.orders import signed_order
 from weldgate_collector.store import Reader, Writer
 from weldgate_protocol.errors import WeldgateError
 from weldgate_protocol.frame import to_wire

@@ -55,6 +55,30 @@ class Explored(World):
         self.broken: list[str] = []
         self.cut = False  # power was cut and no act has happened since
         self.level = True
+        self.told = True  # the level of the last sample
+        self.sampled_ms = 0
+        self.released_ms = 0  # how long samples have shown it released; two of them prove 50 ms at most
+
+    def tick(self) -> None:
+        """As the world's; judges by the samples alone whether the button's level is an act."""
+        gap_ms = self.ms - self.sampled_ms
+        self.sampled_ms = self.ms
+        if self.level == self.told:
+            self.released_ms += 0 if self.level else min(gap_ms, 50)
+        else:
+            if self.level and self.released_ms >= 200:
+                self.acted_ms = self.ms
+                self.cut = False
+            self.released_ms = 0
+            self.told = self.level
+        super().tick()
+
+    def _button(self, pressed: bool) -> None:
+        """Let the next tick see the button at a level."""
+        self.level = pressed
+        self.driver.button(pressed)
+        self.charge(10)
+        self.tick()
 
     # -- the alphabet ------------------------------------------------------------
 
@@ -73,15 +97,14 @@ class Explored(World):
         self.driver.token(name.encode(), via)
 
     def do_pressed(self) -> None:
-        if not self.level:
-            self.acted_ms = self.ms
-            self.cut = False
-        self.level = True
-        self.driver.button(True)
+        self._button(True)
 
     def do_released(self) -> None:
-        self.level = False
-        self.driver.button(False)
+        self._button(False)
+
+    def do_blocked(self) -> None:
+        """An erase blocks: 400 ms in which nobody looks at anything."""
+        self.charge(400)
 
     def do_lock(self) -> None:
         self.driver.lock(2, LOCK, 0)
@@ -94,7 +117,9 @@ class Explored(World):
         self.verified = {}
         self.scanned = set()
         self.power_cut()
-        self.level = True
+        self.level = self.told = True
+        self.released_ms = 0
+        self.sampled_ms = self.ms
 
     def do_flash_done(self) -> None:
         self.work(60)
@@ -111,6 +136,10 @@ class Explored(World):
 
     def do_link_down(self) -> None:
         self.driver.link_down()
+
+    def do_ahead(self) -> None:
+        """A collector has more than this chip ever gave."""
+        self.driver.welcomed(self.storage.spool.next_seq + 2, True)
 
     def do_arc_on(self) -> None:
         """Current flows: an arc with the relay closed, a bypass with the relay open."""
@@ -264,7 +293,7 @@ class Explored(World):
         return (
             core.gate.state,
             self.outputs.closed,
-            (button.pressed, button._level_ms >= 200, button._hold_ms >= 1750, button._hold_ms >= 1500),
+            (button.pressed, button._released_ms // 50, button._hold_ms >= 1750, button._hold_ms >= 1500),
             core.armed.id if core.armed is not None else None,
             (session.token, session.suspended, session.extensions) if session is not None else None,
             (driver._starts._at, len(driver._starts._steps), driver._starts._fresh is not None),
@@ -278,7 +307,8 @@ class Explored(World):
             (self.sense.burning, self.sense.arc_on, self.sense._segment, self.sense.current_ma),
             (min(watch._open_ms, 1000) // TICK_MS, watch._over_ms // 100, watch.over),
             tuple(sorted(key for key, _ in self.storage.log.items(log.USED_ID))),
-            (self.cut, self.acted_ms >= 0, self.level),
+            (self.cut, self.acted_ms >= 0, self.level, self.told, min(self.released_ms, 200) // 50),
+            min(self.ms - self.sampled_ms, 400),
             self._told(),
         )
 
@@ -332,6 +362,7 @@ ALPHABET = (
     "token",
     "pressed",
     "released",
+    "blocked",
     "lock",
     "tick",
     "power_cut",
@@ -365,6 +396,7 @@ WALK = (
     "cut_in_flash",
     "power_failing",
     "minute",
+    "ahead",
 )
 
 

@@ -105,7 +105,7 @@ class TokenTest(unittest.TestCase):
         self.refuse(reasons.TOKEN_EXPIRED, reasons.TOKEN_NOT_YET, reasons.TOKEN_PERMIT_WINDOW)
 
     def test_used_token_is_refused(self):
-        """M-TOK-19: a used id, and (as expired) what ends no later than forgotten ones."""
+        """M-TOK-19, M-TOK-23: a used id, and (as expired) what ends with forgotten ones or was issued before a loss."""
         self.refuse(reasons.TOKEN_USED)
 
     def test_every_refusal_has_its_test(self):

@@ -16,6 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cwt import COSE, COSEKey
+from musts import named
 from object_examples import (
     ALARM_ID,
     DEVICE,
@@ -30,7 +31,7 @@ from object_examples import (
     cose_cases,
     key_set_cases,
 )
-from order_examples import order_cases
+from order_examples import answer_cases, order_cases
 from p256_examples import cases as signature_cases
 from token_examples import base45_cases, token_cases
 
@@ -47,6 +48,7 @@ SETUP = {
         "revoked_tokens": [],
         "revoked_keys": [],
         "pruned_expiry_s": 0,
+        "ids_from_s": 0,
         "versions": {},
         "locks": [LOCK_ID.hex()],
         "alarms": [ALARM_ID.hex()],
@@ -101,9 +103,11 @@ def main() -> int:
         "keyset.json": [SETUP, *key_set_cases()],
         "token.json": [SETUP, *token_cases()],
         "order.json": [SETUP, *order_cases()],
+        "answer.json": list(answer_cases()),
     }
     stale = []
     for name, cases in files.items():
+        named(name, cases)
         text = "[\n" + ",\n".join(json.dumps(case, ensure_ascii=False) for case in cases) + "\n]\n"
         path: Path = HERE / name
         if "--check" not in sys.argv[1:]:

@@ -35,6 +35,7 @@ def context(setup, changes):
         revoked_tokens=[bytes.fromhex(id_) for id_ in given["revoked_tokens"]],
         revoked_keys=[bytes.fromhex(id_) for id_ in given["revoked_keys"]],
         pruned_expiry_s=given["pruned_expiry_s"],
+        ids_from_s=given["ids_from_s"],
         versions={kind.encode(): version for kind, version in given["versions"].items()},
         locks=[bytes.fromhex(id_) for id_ in given["locks"]],
         alarms=[bytes.fromhex(id_) for id_ in given["alarms"]],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -53,6 +54,20 @@ def case(name: str, kind: str, data: bytes, error: str | None = None, **circumst
 def changed(kind: str, changes: Claims, key: Key = SERVICE) -> bytes:
     """Return a signed order with some claims changed."""
     return signed(key, kind, with_claims(BODIES[kind], changes))
+
+
+def answer_cases() -> Iterator[Case]:
+    """Yield bytes that came as an order and were not verified, with what names them in the answer (M-ORD-15)."""
+    good = changed("release", {})
+    for name, data in (
+        ("a signed order", good),
+        ("one bit of it changed", flipped(good, 30)),
+        ("cut off", good[:-1]),
+        ("no object", b"noise"),
+        ("one byte", b"\x00"),
+        ("1000 bytes", bytes(1000)),
+    ):
+        yield {"name": name, "hex": data.hex(), "expect": {"answer": hashlib.sha256(data).digest()[:8].hex()}}
 
 
 def good_cases() -> Iterator[Case]:

@@ -143,6 +143,7 @@ def good_cases() -> Iterator[Case]:
         revoked_tokens=[HOLDER.hex()],
         revoked_keys=[SERVICE.kid.hex()],
         pruned_expiry_s=NOW + 12 * 3600 - 1,
+        ids_from_s=NOW - 1,
     )
     yield case("longest limits", changed({13: 86400, 14: 259200}))
     yield case("no offline allowance", changed({14: 0}))
@@ -294,6 +295,8 @@ def clock_cases() -> Iterator[Case]:
     )
     yield case("used", TOKEN, "TOKEN_USED", used=[TOKEN_ID.hex()])
     yield case("ends with forgotten ones", TOKEN, "TOKEN_EXPIRED", pruned_expiry_s=end)
+    yield case("issued when used ids were lost", TOKEN, "TOKEN_EXPIRED", ids_from_s=NOW)
+    yield case("issued before used ids were lost, on a floor", TOKEN, "TOKEN_EXPIRED", ids_from_s=NOW + 5, quality=0)
     yield case("ends before forgotten ones, on a floor", TOKEN, "TOKEN_EXPIRED", pruned_expiry_s=end + 5, quality=0)
 
 

@@ -54,9 +54,16 @@ def examine_machine() -> Iterator[Finding]:
 def _programs() -> Iterator[Finding]:
     """Look for the programs that the simulator uses."""
     if _present("weldgate_simulator"):
-        from weldgate_simulator import interpreter
+        from weldgate_simulator import files, interpreter
         from weldgate_simulator.broker import MosquittoBroker, NatsBroker
 
+        lacking = files.missing()
+        yield Finding(
+            "demo",
+            BAD if lacking else GOOD,
+            "its files are missing: " + ", ".join(lacking) if lacking else "its files are here",
+            "install weldgate again from a whole wheel or checkout" if lacking else "",
+        )
         said: list[str] = []
         names = [found.name for found in interpreter.find_all(said.append, fetch=False)]
         yield Finding(

@@ -1,19 +1,15 @@
 """How the command line speaks: data on standard output, talk and errors on standard error, texts in two languages."""
 
-import csv
-import io
 import json
 import os
-from typing import IO, Any
+from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from weldgate_protocol.errors import WeldgateError
 from weldgate_protocol.reason_texts import TEXTS
 
-__all__ = ["language", "print_json", "print_table", "say_error", "write_csv"]
+__all__ = ["language", "print_json", "say_error"]
 
 
 def language(wanted: str | None = None) -> str:
@@ -38,34 +34,3 @@ def say_error(error: WeldgateError) -> None:
     text = TEXTS.get(error.code)
     if text is not None:
         click.echo("  " + text[3 if language() == "zh" else 4], err=True)
-
-
-def write_csv(out: IO[Any], rows: Any) -> None:
-    """Write rows with one column a value; nested values as JSON in theirs."""
-    writer: Any = None
-    for row in rows:
-        flat = {name: _cell(value) for name, value in row.items()}
-        if writer is None:
-            columns = list(dict.fromkeys([*flat, "message", "fields", "raw"])) if "idx" in flat else list(flat)
-            writer = csv.DictWriter(out, columns, extrasaction="ignore", restval="")
-            writer.writeheader()
-        writer.writerow(flat)
-
-
-def _cell(value: Any) -> Any:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
-
-
-def print_table(rows: list[dict[str, Any]], empty: str) -> None:
-    """Print rows as a table, or what their absence means."""
-    if not rows:
-        click.echo(empty)
-        return
-    out = io.StringIO()
-    table = Table(box=None, pad_edge=False)
-    for name in rows[0]:
-        table.add_column(name)
-    for row in rows:
-        table.add_row(*("-" if value is None or value == [] else str(value) for value in row.values()))
-    Console(file=out, width=200, markup=False, highlight=False).print(table)
-    click.echo(out.getvalue().rstrip())

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from weldgate_collector import list_segments, store_folder
 from weldgate_protocol.errors import LocalError
 from weldgate_protocol.reasons import TOOL_NOT_FOUND
 
@@ -27,8 +26,10 @@ def store_file(place: Path) -> Path:
     Raises:
         LocalError: TOOL_NOT_FOUND.
     """
+    from weldgate_collector import is_store, store_folder  # here: who wants the keys' folder needs no collector
+
     for path in (place, place / "data"):
         folder = store_folder(path)
-        if list_segments(folder) or (folder / "store.sqlite3").is_file():
+        if is_store(folder):
             return folder
     raise LocalError(TOOL_NOT_FOUND, f"{place}: no collector's store is there")

@@ -1,8 +1,6 @@
 """``weldgate store`` for whoever looks after one: proof of completeness, check, salvage, backup, restore, join."""
 
 import sys
-from collections.abc import Iterator
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +9,21 @@ import click
 from weldgate_collector import (
     Chips,
     Gap,
+    Line,
     Reader,
     backup_store,
     check_store,
-    find_gaps,
     join_store,
+    prove_lines,
     restore_store,
     salvage_store,
 )
 from weldgate_protocol.errors import LocalError
 from weldgate_protocol.frame import FLAG_PARITY, tag_matches
-from weldgate_tools.output import print_json, print_table, write_csv
+from weldgate_tools.output import print_json
 from weldgate_tools.places import store_file
-from weldgate_tools.units import CHIP, device_text, moment_text
+from weldgate_tools.store_print import table, write_csv
+from weldgate_tools.units import CHIP, MOMENT, device_text, moment_text
 
 __all__ = ["COMMANDS"]
 
@@ -36,9 +36,11 @@ _YES = click.option("--yes", is_flag=True, help="Do not ask.")
 @click.command()
 @_PLACE
 @click.option("--chip", "device", type=CHIP, help="This chip only.")
+@click.option("--since", type=MOMENT, help="Who was heard at or after this time: a date, a time, or 2h for ago.")
+@click.option("--until", type=MOMENT, help="As it was at this time.")
 @_JSON
 @_CSV
-def gaps(place: Path, device: bytes | None, as_json: bool, as_csv: bool) -> None:
+def gaps(place: Path, device: bytes | None, since: int | None, until: int | None, as_json: bool, as_csv: bool) -> None:
     """Prove that stored and declared numbers leave no hole, for every chip and epoch. Exit 1 when one does.
 
     \b
@@ -48,27 +50,31 @@ def gaps(place: Path, device: bytes | None, as_json: bool, as_csv: bool) -> None
     elsewhere  the chip was told that it is safe, and no longer holds it: another collector has it
     waiting    the chip still holds it, and sends it when it is connected
 
-    Missing and lost numbers are holes; the others are accounted for.
+    Missing and lost numbers are holes; the others are accounted for. A proof begins with what the oldest file that is
+    kept opens with, whatever the time: --until ends it there, --since leaves out who was not heard since.
 
     \b
     Examples:
       weldgate store gaps site
       weldgate store gaps site --chip 410811001 --json
+      weldgate store gaps site --since 24h
     """
     number = int.from_bytes(device, "big") if device is not None else None
+    until_ms = until * 1000 if until is not None else None
     with Reader(store_file(place)) as reader:
-        found = list(find_gaps(reader, number))
-        lines = sum(1 for high in reader.highs() if number in (None, high[0]))
-    holes = any(gap.is_hole for gap in found)
+        lines = [
+            line for line in prove_lines(reader, number, until_ms) if since is None or line.last_ms >= since * 1000
+        ]
+    bad = sum(any(gap.is_hole for gap in line.gaps) for line in lines)
+    rows = (_row(gap) for line in lines for gap in line.gaps)
     if as_json:
-        print_json({"complete": not holes, "checked": lines, "lines": list(_lines(found))})
+        print_json({"complete": not bad, "lines": [_line(line) for line in lines]})
     elif as_csv:
-        write_csv(sys.stdout, (_row(gap) for gap in found))
+        write_csv(sys.stdout, rows)
     else:
-        print_table([_row(gap) for gap in found], "nothing missing and nothing declared")
-        bad = len({(gap.device, gap.epoch) for gap in found if gap.is_hole})
-        click.echo(f"{lines} chips and epochs, {bad} with holes")
-    if holes:
+        table(list(rows), "nothing missing and nothing declared")
+        click.echo(f"{len(lines)} chips and epochs, {bad} with holes")
+    if bad:
         raise SystemExit(1)
 
 
@@ -84,17 +90,16 @@ def _row(gap: Gap) -> dict[str, Any]:
     }
 
 
-def _lines(found: list[Gap]) -> Iterator[dict[str, Any]]:
-    """Yield one object for each chip and epoch that has gaps."""
-    for (device, epoch), group in groupby(found, lambda gap: (gap.device, gap.epoch)):
-        rows = list(group)
-        yield {
-            "device": device_text(device),
-            "epoch": f"{epoch:08x}",
-            "missing": [f"{gap.first}-{gap.last}" for gap in rows if gap.is_hole],
-            "declared": [f"{gap.first}-{gap.last}" for gap in rows if not gap.is_hole and not gap.held],
-            "gaps": [_row(gap) for gap in rows],
-        }
+def _line(line: Line) -> dict[str, Any]:
+    return {
+        "device": device_text(line.device),
+        "epoch": f"{line.epoch:08x}",
+        "stored": line.stored,
+        "declared": [f"{gap.first}-{gap.last}" for gap in line.gaps if not gap.is_hole and not gap.held],
+        "missing": [f"{gap.first}-{gap.last}" for gap in line.gaps if gap.is_hole],
+        "last_heard": moment_text(line.last_ms / 1000) if line.last_ms else None,
+        "gaps": [_row(gap) for gap in line.gaps],
+    }
 
 
 @click.command()
@@ -135,7 +140,7 @@ def check(place: Path, chips_file: Path | None, as_json: bool) -> None:
     if as_json:
         print_json({"sound": not bad, "segments": rows})
     else:
-        print_table([{**row, "findings": len(row["findings"])} for row in rows], "no files")
+        table([{**row, "findings": len(row["findings"])} for row in rows], "no files")
         for row in bad:
             for finding in row["findings"]:
                 click.echo(f"{row['file']}: {finding}")
@@ -165,7 +170,7 @@ def salvage(place: Path, yes: bool, as_json: bool) -> None:
     if as_json:
         print_json(rows)
     else:
-        print_table(rows, "the store is sound, nothing was done")
+        table(rows, "the store is sound, nothing was done")
 
 
 @click.command()

@@ -1,12 +1,12 @@
 """The store: segments of SQLite, one writer thread, readers beside it."""
 
 from .care import Finding, SegmentReport, check_store
-from .completeness import Gap, find_gaps
+from .completeness import Gap, Line, find_gaps, prove_lines
 from .copies import Copied, backup_store, join_store, restore_store
 from .reader import Reader, Record
 from .salvage import Salvaged, salvage_store
 from .schema import CONFLICT, FRAME, GAP, OPERATOR, OWN, PRESENCE, Connect, connect, prepare
-from .segments import Segment, list_segments, seal, segment_folder, store_folder
+from .segments import Segment, is_store, list_segments, seal, segment_folder, store_folder
 from .writer import Row, Writer
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Copied",
     "Finding",
     "Gap",
+    "Line",
     "Reader",
     "Record",
     "Row",
@@ -31,9 +32,11 @@ __all__ = [
     "check_store",
     "connect",
     "find_gaps",
+    "is_store",
     "join_store",
     "list_segments",
     "prepare",
+    "prove_lines",
     "restore_store",
     "salvage_store",
     "seal",

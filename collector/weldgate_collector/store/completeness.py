@@ -12,6 +12,7 @@ high-water, each one is stored or declared (DESIGN §2.6). What is not stored is
 Only the first two are holes. A chip that is silent, that roams, or that begins a new epoch makes none.
 """
 
+import sqlite3
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -25,7 +26,7 @@ from weldgate_protocol.frame import parse
 from .reader import Reader
 from .schema import FRAME, OWN
 
-__all__ = ["CHIP", "ELSEWHERE", "LOST", "MISSING", "WAITING", "Gap", "find_gaps", "subtract"]
+__all__ = ["CHIP", "ELSEWHERE", "LOST", "MISSING", "WAITING", "Gap", "Line", "find_gaps", "prove_lines", "subtract"]
 
 MISSING, LOST, CHIP, ELSEWHERE, WAITING = "missing", "lost", "chip", "elsewhere", "waiting"
 
@@ -60,6 +61,23 @@ class Gap(NamedTuple):
         return self.state in (MISSING, LOST)
 
 
+class Line(NamedTuple):
+    """One chip's numbers in one epoch.
+
+    Attributes:
+        device, epoch: whose.
+        stored: how many frames are stored, in what is kept.
+        last_ms: when its last frame came, Unix milliseconds, 0 for never.
+        gaps: the numbers that no stored frame has.
+    """
+
+    device: int
+    epoch: int
+    stored: int
+    last_ms: int
+    gaps: list[Gap]
+
+
 class _Declared(NamedTuple):
     idx: int
     received_ms: int
@@ -76,27 +94,42 @@ class _Book:
         self.base: dict[_Line, int] = {}
         self.stored: dict[_Line, Ranges] = defaultdict(list)
         self.declared: dict[_Line, list[_Declared]] = defaultdict(list)
-        self.holds: dict[_Line, tuple[int, int]] = {}  # line: highest the chip has, when it said so
+        self.holds: dict[_Line, tuple[int, int]] = {}  # the highest number the chip has, when it said so
+        self.last_ms: dict[_Line, int] = {}
+
+    def lines(self) -> list[_Line]:
+        """Return every line, in order."""
+        return sorted(self.high.keys() | self.stored.keys())
 
 
 def find_gaps(reader: Reader, device: int | None = None) -> Iterator[Gap]:
-    """Yield every gap, by chip and epoch, in order; memory is bounded, however many chips and segments there are.
+    """Yield every gap, by chip and epoch, in order; see ``prove_lines``."""
+    for line in prove_lines(reader, device):
+        yield from line.gaps
+
+
+def prove_lines(reader: Reader, device: int | None = None, until_ms: int | None = None) -> Iterator[Line]:
+    """Yield every line with its gaps, in order; memory is bounded, however many chips and segments there are.
 
     Args:
         reader: the store.
         device: one chip only.
+        until_ms: as if nothing had come since, Unix milliseconds.
     """
     restored = [last for kind, _, _, last, _ in reader.marks() if kind == "restored"]
     devices = array("q", [device] if device is not None else _devices(reader))
     for start in range(0, len(devices), _CHIPS):
         part = devices[start : start + _CHIPS]
-        book = _read(reader, part[0], part[-1])
-        for line in sorted(book.high.keys() | book.stored.keys()):
-            yield from _line_gaps(reader, line, book, restored)
+        book = _read(reader, part[0], part[-1], until_ms)
+        for line in book.lines():
+            stored = sum(last - first + 1 for first, last in book.stored.get(line, ()))
+            yield Line(*line, stored, book.last_ms.get(line, 0), list(_line_gaps(reader, line, book, restored)))
 
 
 def _devices(reader: Reader) -> list[int]:
-    found = reader.connection.execute("SELECT device FROM highs UNION SELECT device FROM records WHERE seq > 0")
+    found = reader.connection.execute(
+        f"SELECT device FROM highs UNION SELECT device FROM records WHERE kind = {FRAME} OR type = {RECORD_GAP}"  # noqa: S608
+    )
     return sorted(device for (device,) in found)
 
 
@@ -117,10 +150,10 @@ def subtract(first: int, last: int, ranges: Iterable[tuple[int, int]]) -> Ranges
 
 
 def _line_gaps(reader: Reader, line: _Line, book: _Book, restored: list[int]) -> Iterator[Gap]:
-    high, base, stored = book.high.get(line, 0), book.base.get(line, 0), book.stored[line]
+    high, base, stored = book.high.get(line, 0), book.base.get(line, 0), book.stored.get(line, [])
     for first, last in subtract(base + 1, high, stored):
         rest: Ranges = [(first, last)]
-        for told in book.declared[line]:
+        for told in book.declared.get(line, ()):
             for part in _cut(rest, told.first, told.last):
                 state = told.state
                 if state == ELSEWHERE and _after_restore(reader, line, told, restored):
@@ -148,22 +181,23 @@ def _after_restore(reader: Reader, line: _Line, told: _Declared, restored: list[
     return any(reached <= last < told.idx for last in restored)
 
 
-def _read(reader: Reader, first: int, last: int) -> _Book:
+def _read(reader: Reader, first: int, last: int, until_ms: int | None) -> _Book:
     """Read what concerns the chips ``first`` to ``last``; in sealed segments the index alone answers, but for gaps."""
     book = _Book()
     chips = f"device BETWEEN {first:d} AND {last:d}"
+    rows_of = chips if until_ms is None else f"{chips} AND received_ms < {until_ms:d}"
+    frames_of = f"{rows_of} AND kind = {FRAME}"
     segments = reader.segments()
     for segment in segments:
         connection = reader.segment(segment)
         if connection is None:
             continue
         if segment is segments[0]:
-            rows = connection.execute(f"SELECT device, epoch, high FROM highs WHERE {chips}")  # noqa: S608 - numbers
-            book.base = {(chip, epoch): high for chip, epoch, high in rows}
+            book.base = _highs(connection, chips)
         # Numbers that follow one another differ from their rank by the same amount.
         for chip, epoch, start, end in connection.execute(
             "SELECT device, epoch, min(seq), max(seq) FROM (SELECT device, epoch, seq, seq - dense_rank()"  # noqa: S608
-            f" OVER (PARTITION BY device, epoch ORDER BY seq) AS island FROM records WHERE kind = {FRAME} AND {chips})"
+            f" OVER (PARTITION BY device, epoch ORDER BY seq) AS island FROM records WHERE {frames_of})"
             " GROUP BY device, epoch, island ORDER BY 1, 2, 3"
         ):
             stored = book.stored[chip, epoch]
@@ -172,37 +206,46 @@ def _read(reader: Reader, first: int, last: int) -> _Book:
             else:
                 stored.append((start, end))
         for idx, received_ms, kind, chip, epoch, raw in connection.execute(
-            f"SELECT idx, received_ms, kind, device, epoch, raw FROM records WHERE {chips} AND ((kind = {OWN} AND"  # noqa: S608
-            f" type = {RECORD_GAP}) OR (kind = {FRAME} AND type = {messages.GAP}))"
+            f"SELECT idx, received_ms, kind, device, epoch, raw FROM records WHERE {rows_of} AND"  # noqa: S608
+            f" ((kind = {OWN} AND type = {RECORD_GAP}) OR (kind = {FRAME} AND type = {messages.GAP}))"
         ):
             (_own if kind == OWN else _chip)(book, idx, received_ms, chip, epoch, raw)
-    _latest(reader, chips, book)
+    book.high = _highs(reader.connection, chips) if until_ms is None else {}
+    for line, stored in book.stored.items():
+        book.high[line] = max(book.high.get(line, 0), stored[-1][1])
+    for line, declared in book.declared.items():
+        told = [one.last for one in declared if one.state != CHIP]
+        if told:
+            book.high[line] = max(book.high.get(line, 0), *told)
+    _latest(reader, rows_of, book)
     return book
 
 
-def _latest(reader: Reader, chips: str, book: _Book) -> None:
-    """Read the high-waters, and the latest presence of each line, which is in the newest segments most often."""
-    newest = reader.connection
-    rows = newest.execute(
-        f"SELECT device, epoch, max(high) FROM (SELECT device, epoch, high FROM highs WHERE {chips} UNION ALL"  # noqa: S608
-        f" SELECT device, epoch, seq FROM records WHERE seq > 0 AND {chips}) GROUP BY 1, 2"
-    )
-    book.high = {(chip, epoch): high for chip, epoch, high in rows}
-    seen: set[_Line] = set()
+def _highs(connection: sqlite3.Connection, chips: str) -> dict[_Line, int]:
+    rows = connection.execute(f"SELECT device, epoch, high FROM highs WHERE {chips}")  # noqa: S608 - numbers
+    return {(device, epoch): high for device, epoch, high in rows}
+
+
+def _latest(reader: Reader, rows_of: str, book: _Book) -> None:
+    """Read each line's latest presence and the time of its latest frame; most are in the newest segments."""
+    seen: set[tuple[int, int, int]] = set()
     for segment in reversed(reader.segments()):
         connection = reader.segment(segment)
         if connection is None:
             continue
-        for chip, epoch, idx in connection.execute(
-            f"SELECT device, epoch, max(idx) FROM records WHERE {chips} AND kind = {OWN} AND type = {RECORD_PRESENCE}"  # noqa: S608
-            " GROUP BY 1, 2"
+        for chip, epoch, kind, idx in connection.execute(
+            f"SELECT device, epoch, kind, max(idx) FROM records WHERE {rows_of} AND (kind = {FRAME} OR"  # noqa: S608
+            f" type = {RECORD_PRESENCE}) GROUP BY 1, 2, 3"
         ).fetchall():
-            if (chip, epoch) not in seen:
-                seen.add((chip, epoch))
-                row = connection.execute(
-                    "SELECT idx, received_ms, device, epoch, raw FROM records WHERE idx = ?", (idx,)
-                )
-                _own(book, *row.fetchone())
+            if (chip, epoch, kind) not in seen:
+                seen.add((chip, epoch, kind))
+                received_ms, raw = connection.execute(
+                    "SELECT received_ms, raw FROM records WHERE idx = ?", (idx,)
+                ).fetchone()
+                if kind == OWN:
+                    _own(book, idx, received_ms, chip, epoch, raw)
+                else:
+                    book.last_ms[chip, epoch] = received_ms
 
 
 def _own(book: _Book, idx: int, received_ms: int, device: int, epoch: int, raw: bytes) -> None:

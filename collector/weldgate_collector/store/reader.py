@@ -166,6 +166,27 @@ class Reader:
                 for row in connection.execute(query, values):
                     yield Record(*row)
 
+    def newest(self, types: tuple[int, ...], since_ms: int) -> list[Record]:
+        """Return each chip's newest frame and newest own record of these types, in order of arrival.
+
+        Args:
+            types: message types, and kinds of own records.
+            since_ms: received at or after, Unix milliseconds.
+        """
+        found: dict[tuple[int, int], Record] = {}
+        bounds = self._bounds()
+        for segment in self._shelf.segments():
+            newest_ms = bounds.get(segment.first, (None, None))[1]
+            connection = None if newest_ms is not None and newest_ms < since_ms else self._shelf.open(segment)
+            if connection is not None:
+                rows = connection.execute(
+                    f"SELECT max(idx), received_ms, kind, device, epoch, seq, type, raw FROM records"  # noqa: S608 - only ?
+                    f" WHERE received_ms >= ? AND type IN ({', '.join('?' * len(types))}) GROUP BY device, kind",
+                    (since_ms, *types),
+                )  # SQLite gives the other columns of the row that max() is of
+                found.update({(row[3], row[2]): Record(*row) for row in rows})
+        return sorted(found.values())
+
     def summary(self) -> list[tuple[int, int, int, int, int, int]]:
         """Return (device, frames, own records, epochs, first received_ms, last received_ms) of each chip."""
         chips: dict[int, tuple[int, int, set[int], int, int]] = {}

@@ -24,6 +24,7 @@ __all__ = [
     "Highs",
     "Opening",
     "Segment",
+    "is_store",
     "list_segments",
     "remove_database",
     "seal",
@@ -81,6 +82,11 @@ def list_segments(folder: Path) -> list[Segment]:
         if suffix == "sqlite3" and len(stem) == _DIGITS and stem.isdecimal():
             found.append(Segment(int(stem), folder / _FOLDER / name))
     return sorted(found)
+
+
+def is_store(folder: Path) -> bool:
+    """Tell whether a folder holds a store, of segments or of one file."""
+    return bool(list_segments(folder)) or (folder / LEGACY_NAME).is_file()
 
 
 def sync_folder(folder: Path) -> None:

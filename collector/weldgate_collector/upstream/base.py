@@ -6,7 +6,7 @@ never holds back the links: when it is dead its rows wait in the store.
 
 from typing import NamedTuple, Protocol
 
-from ..downlink import Order
+from ..orders import Order
 
 __all__ = ["Upstream", "UpstreamStatus"]
 

@@ -23,7 +23,7 @@ from weldgate_protocol.errors import WeldgateError
 from weldgate_protocol.pack import PACK_MAX, decode_receipt
 
 from ..config import UpstreamSection
-from ..downlink import Order
+from ..orders import Order
 from ..store.reader import Reader
 from ..store.writer import Writer
 from .base import UpstreamStatus
