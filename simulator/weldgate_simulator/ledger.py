@@ -21,7 +21,7 @@ import cbor2
 from weldgate_simulator import ledger_arc
 from weldgate_simulator.ledger_flash import Identity, Row, identity_of, read_image
 
-__all__ = ["balance", "covered", "main", "read_consumer", "read_flash", "read_store", "uncovered"]
+__all__ = ["balance", "covered", "main", "read_consumer", "read_flash", "read_store", "segment_files", "uncovered"]
 
 _START, _ARC, _REFUSAL, _ALARM, _GAP = 0x40, 0x44, 0x46, 0x47, 0x48  # SPEC, message types
 _OWN_GAP, _OWN_CONFLICT = 1, 2  # SPEC, collector's own records
@@ -36,9 +36,14 @@ def read_flash(folder: Path) -> list[Row]:
     return [row for path in sorted(folder.glob("*.flash")) for row in read_image(path.read_bytes())]
 
 
+def segment_files(path: Path) -> list[Path]:
+    """Return a store's files, oldest first: those in its ``segments``, or the one that is named."""
+    return sorted((path / "segments").glob("*.sqlite3")) if path.is_dir() else [path]
+
+
 def read_store(path: Path) -> tuple[list[Row], list[Own]]:
     """Return the frames and own records in the collector's store: a segment, or the folder that has ``segments``."""
-    paths = sorted((path / "segments").glob("*.sqlite3")) if path.is_dir() else [path]
+    paths = segment_files(path)
     if not paths:
         raise ValueError(f"{path}: no segments are there")
     store_id = _query(paths[-1], "SELECT value FROM meta WHERE key = 'store_id'")[0][0]
