@@ -68,6 +68,7 @@ class StoreSection(_Section, frozen=True):
     keep_days: Annotated[int, msgspec.Meta(ge=0, le=36_500)] = 400
     keep_mb: Annotated[int, msgspec.Meta(ge=0)] = 0
     min_free_mb: Annotated[int, msgspec.Meta(ge=0)] = 256
+    prove_s: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 300.0  # 0 = never
 
 
 class UpstreamSection(_Section, frozen=True):

@@ -38,6 +38,12 @@ class Metrics:
         self.free_bytes = gauge("store_free_bytes", "Room on the store's disk")
         self.deleted = gauge("segments_deleted_total", "Segments deleted by retention")
         self.rows_lost = gauge("upstream_rows_lost_total", "Rows deleted before an optional upstream had them")
+        self.gap_numbers = Gauge(
+            "weldgate_gap_numbers", "Numbers that no stored frame has, by state", ["state"], registry=self.registry
+        )
+        self.hole_lines = gauge("store_hole_lines", "Chips and epochs with numbers missing or lost")
+        self.hole_since = gauge("store_hole_since_seconds", "Since when the oldest hole is known, Unix; 0 for none")
+        self.proved_at = gauge("store_proved_at_seconds", "When the store was last proved, Unix; 0 for never")
         self.connections = gauge("connections", "Open connections")
         self.online = gauge("chips_online", "Chips that proved to be there")
         self.silent = gauge("chips_silent", "Chips that fell silent in a live session: each is an alarm")

@@ -33,8 +33,10 @@ from .links.base import Link
 from .links.tcp import TcpLink
 from .metrics import Metrics, MetricsPort
 from .orders import Order, lock_order, refused_order, signed_order
+from .store.completeness import STATES
 from .store.keeper import Keeper, Retention
 from .store.lock import take_folder
+from .store.proof import Proof
 from .store.reader import Reader
 from .store.schema import Connect, connect
 from .store.segments import segment_folder
@@ -109,6 +111,10 @@ class Service:
         self.keeper = Keeper(self.writer, self._retention(), _told, self._connect)
         self.keeper.start()
         stack.push_async_callback(asyncio.to_thread, self.keeper.stop)
+        self.proof = Proof(self._open_reader, config.store.prove_s)
+        if config.store.prove_s:
+            self.proof.start()
+            stack.push_async_callback(asyncio.to_thread, self.proof.stop)
         for section in config.upstream:
             password = read_password(config, section.password_file)
             authority = str(config.path(section.tls_ca_file)) if section.tls_ca_file else ""
@@ -171,6 +177,7 @@ class Service:
             "ok": not self.writer.trouble,
             "store": self.writer.trouble or "ok",
             "low_space": self.keeper.status.low_space,
+            "lines_with_holes": self.proof.proved.holes,
             "backlog_rows": self.writer.backlog,
             "committed": self.writer.committed,
             "chips_online": self.hub.online,
@@ -211,6 +218,12 @@ class Service:
         metrics.free_bytes.set(kept.free_bytes)
         metrics.deleted.set(self.keeper.deleted)
         metrics.rows_lost.set(self.keeper.lost)
+        proved = self.proof.proved
+        for state in STATES:
+            metrics.gap_numbers.labels(state).set(proved.numbers.get(state, 0))
+        metrics.hole_lines.set(proved.holes)
+        metrics.hole_since.set(proved.oldest_ms / 1000)
+        metrics.proved_at.set(proved.at_s)
         metrics.connections.set(self.hub.connections)
         metrics.online.set(self.hub.online)
         metrics.silent.set(len(self.hub.silence.silent))

@@ -32,7 +32,7 @@ class Arrived(NamedTuple):
 
 
 class Witness:
-    """Reads the store's segments and the consumer's database, opened anew for each question: their owners come and go."""
+    """Reads the store's segments and the consumer's database, opened anew for each question: owners come and go."""
 
     def __init__(self, store: Path, journal: Path) -> None:
         self._store = store

@@ -1,5 +1,6 @@
 """Segments: changing over, sealing, retention, the old store of one file, and what a start makes of missing files."""
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -217,6 +218,23 @@ def test_optional_upstream_loses_with_a_record(store: Store) -> None:
         assert built is not None
         assert built.first == first
     assert sum(file.stat().st_size for file in (store.folder / "segments").iterdir()) < before
+
+
+def test_idle_reader_keeps_no_removed_file_open(store: Store) -> None:
+    """The disk is back once readers have looked up: nobody sits on a file that retention removed."""
+    store.fill(1, 350)
+    house = keeper(store, Retention(0, 1))
+    with Reader(store.folder) as reader:
+        assert len(list(reader.rows(1, 350))) == 350
+        house.one_pass()
+        house.one_pass()
+        reader.rest()
+        house.one_pass()
+
+        assert house.deleted >= 2
+        reader.rest()
+        opened = [os.readlink(entry.path) for entry in os.scandir("/proc/self/fd") if os.path.islink(entry.path)]
+    assert [name for name in opened if str(store.folder) in name and "(deleted)" in name] == []
 
 
 def test_clock_that_jumps_deletes_nothing() -> None:

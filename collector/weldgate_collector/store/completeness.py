@@ -26,9 +26,21 @@ from weldgate_protocol.frame import parse
 from .reader import Reader
 from .schema import FRAME, OWN
 
-__all__ = ["CHIP", "ELSEWHERE", "LOST", "MISSING", "WAITING", "Gap", "Line", "find_gaps", "prove_lines", "subtract"]
+__all__ = [
+    "CHIP",
+    "ELSEWHERE",
+    "LOST",
+    "MISSING",
+    "STATES",
+    "WAITING",
+    "Gap",
+    "Line",
+    "find_gaps",
+    "prove_lines",
+    "subtract",
+]
 
-MISSING, LOST, CHIP, ELSEWHERE, WAITING = "missing", "lost", "chip", "elsewhere", "waiting"
+STATES = MISSING, LOST, CHIP, ELSEWHERE, WAITING = "missing", "lost", "chip", "elsewhere", "waiting"
 
 _CHIPS = 10_000  # chips looked at together
 

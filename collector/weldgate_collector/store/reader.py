@@ -65,6 +65,10 @@ class Reader:
         """Close every connection."""
         self._shelf.close()
 
+    def rest(self) -> None:
+        """Let go of all but the newest segment: an older one is sealed, and its disk returns, only then."""
+        self._shelf.rest()
+
     def store_id(self) -> bytes:
         """Return the 16 bytes that name this store in packs."""
         return _store_id(self.connection)

@@ -41,6 +41,13 @@ class Shelf:
             connection.close()
         self._older.clear()
 
+    def rest(self) -> None:
+        """Close all but the newest segment, and that one too if it is no longer the newest."""
+        self.segments()
+        for connection in self._older.values():
+            connection.close()
+        self._older.clear()
+
     def segments(self) -> list[Segment]:
         """Return the segments that are there, oldest first."""
         try:
