@@ -173,7 +173,7 @@ def export(place: Path, target: Path, as_csv: bool, **chosen: Any) -> None:
     with (
         Reader(store_file(place)) as reader,
         Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
-        click.open_file(str(target), "w", encoding="utf-8", atomic=str(target) != "-") as out,
+        click.open_file(str(target), "w", encoding="utf-8", atomic=not target.exists() or target.is_file()) as out,
     ):
         task = progress.add_task("export", total=None)
 

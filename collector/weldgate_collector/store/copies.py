@@ -19,7 +19,7 @@ from ..errors import StoreError
 from .lock import take_folder
 from .newest import OpenSegment, draw_store_id, mark, open_segment
 from .reader import Reader
-from .schema import Connect, connect, open_store
+from .schema import Connect, connect, open_store, touch_private
 from .segments import (
     LEGACY_NAME,
     RESTORING,
@@ -59,7 +59,7 @@ def backup_store(place: Path, target: Path, open_connection: Connect = connect) 
     folder = store_folder(place)
     with Reader(place, open_connection) as reader:
         store_id = reader.store_id()
-    segment_folder(target).mkdir(parents=True, exist_ok=True)
+    segment_folder(target).mkdir(mode=0o700, parents=True, exist_ok=True)
     _refuse_other(target, store_id, folder, open_connection)
     copied = 0
     while True:
@@ -93,7 +93,7 @@ def restore_store(backup: Path, place: Path, open_connection: Connect = connect)
     try:
         incoming = folder / RESTORING
         shutil.rmtree(incoming, ignore_errors=True)
-        incoming.mkdir()
+        incoming.mkdir(mode=0o700)
         for segment in source:
             _durable_copy(segment.path, incoming / segment.path.name)
         newest = Segment(source[-1].first, incoming / source[-1].path.name)
@@ -191,6 +191,7 @@ def _copy(segment: Segment, target: Path, open_connection: Connect) -> int:
             raise
         return 0  # retention took it meanwhile
     try:
+        touch_private(part)
         copy = sqlite3.connect(part)
         try:
             source.backup(copy)
@@ -225,6 +226,7 @@ def _refuse_other(target: Path, store_id: bytes, folder: Path, open_connection: 
 
 
 def _durable_copy(source: Path, target: Path) -> None:
+    touch_private(target)
     shutil.copyfile(source, target)
     _sync_file(target)
 

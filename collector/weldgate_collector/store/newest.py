@@ -100,7 +100,7 @@ def open_newest(folder: Path, open_connection: Connect) -> OpenSegment:
     """
     if not segment_folder(folder).exists() and (folder / RESTORING).exists():
         raise StoreError(TOOL_STORE, f"{folder / RESTORING}: a restore was cut off; run it again")
-    segment_folder(folder).mkdir(parents=True, exist_ok=True)
+    segment_folder(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
     found = list_segments(folder)
     legacy = folder / LEGACY_NAME
     if legacy.exists():

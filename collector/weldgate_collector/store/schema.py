@@ -11,6 +11,7 @@ A migration is appended, never edited; each runs in one transaction with its mar
 cut in the middle leaves the version before it. A file of a newer version is refused, never touched.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,7 @@ __all__ = [
     "open_store",
     "prepare",
     "settle",
+    "touch_private",
 ]
 
 Connect = Callable[[str], sqlite3.Connection]
@@ -178,6 +180,11 @@ def settle(connection: sqlite3.Connection) -> bool:
     return True
 
 
+def touch_private(path: Path) -> None:
+    """Make a file that nobody but its owner reads, since tokens wait in a store; its logs get the same mode."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
 def open_store(path: Path, open_connection: Connect = connect, may_migrate: bool = True) -> sqlite3.Connection:
     """Open a database through the seam and bring it to the newest schema.
 
@@ -192,6 +199,8 @@ def open_store(path: Path, open_connection: Connect = connect, may_migrate: bool
     """
     # "rw" makes no file: a segment that vanished between two looks must not come back empty.
     try:
+        if may_migrate and not path.exists():
+            touch_private(path)
         connection = open_connection(str(path) if may_migrate else f"{path.absolute().as_uri()}?mode=rw")
         try:
             _migrate(connection, path, may_migrate)
