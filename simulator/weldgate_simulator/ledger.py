@@ -68,7 +68,9 @@ def read_consumer(path: Path) -> tuple[list[Row], list[Own]]:
 def _rows_gone(path: Path) -> int:
     """Return how many numbers of the store's own count, which has no hole, hold no row; own records have no other."""
     files = segment_files(path)
-    counts = [_query(each, "SELECT count(*), coalesce(max(idx), 0) FROM records")[0] for each in files]
+    counts: list[tuple[int, int]] = [
+        _query(each, "SELECT count(*), coalesce(max(idx), 0) FROM records")[0] for each in files
+    ]
     first: int = _query(files[0], "SELECT first FROM segment")[0][0]
     return max(0, max(last for _, last in counts) - first + 1) - sum(count for count, _ in counts)
 

@@ -125,7 +125,7 @@ def damage_all(path: Path) -> None:
 @pytest.mark.parametrize("which", ["first", "middle", "newest"])
 def test_damaged_segment_is_salvaged_and_the_rest_declared(tmp_path: Path, damage: Any, which: str) -> None:
     """Whatever befell a segment: what can be read stays, what can't is declared exactly, the file is set aside."""
-    grow(tmp_path, 1, 400, rows=150)
+    grow(tmp_path, 1, 390, rows=150)
     segments = list_segments(tmp_path)
     assert len(segments) >= 4
     victim = segments[{"first": 0, "middle": 1, "newest": -1}[which]]

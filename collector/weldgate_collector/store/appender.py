@@ -33,6 +33,8 @@ _log = structlog.get_logger("weldgate.store")
 _INSERT = "INSERT INTO records (received_ms, kind, device, epoch, seq, type, raw) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _INSERT_FIRST = "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _TURN_RETRY_S = 5.0
+_LATE_LINES = 10_000  # that the change itself may copy
+_TURN_S = 0.02  # of building after each commit, at most; acks wait meanwhile
 
 
 class Appender:
@@ -119,7 +121,12 @@ class Appender:
                 self._opening = Opening(self.folder, self._segment.connection, self._moved, self._connect)
                 self._moved, self._opened = {}, False
             elif not self._opened:
-                self._opened = self._opening.step()
+                until_s = time.monotonic() + _TURN_S
+                while not self._opened and time.monotonic() < until_s:
+                    self._opened = self._opening.step()
+            elif len(self._moved) > _LATE_LINES:
+                self._opening.catch_up(self._moved)
+                self._moved, self._opened = {}, False
             elif rows >= self._segment_rows:
                 self._change_over(self._opening)
         except (sqlite3.Error, StoreError, OSError) as error:

@@ -12,8 +12,10 @@ second to write and acks can't wait for that.
 import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
+from threading import Thread
 from typing import NamedTuple
 
 from .schema import Connect, connect, open_store
@@ -122,12 +124,30 @@ class Opening:
         self.moved = moved
         remove_database(self._path)
         self._connection = open_store(self._path, open_connection)
-        self._connection.execute("BEGIN IMMEDIATE")
+        # Nobody knows this file before it has its name; `finish` makes all of it durable at once.
+        self._connection.execute("PRAGMA synchronous=OFF")
+        self._connection.execute("PRAGMA journal_mode=MEMORY")
+        self._flush: Thread | None = None
         self._after = (-1, -1)
         self._rest: Iterator[tuple[tuple[int, int], int]] | None = None
 
     def step(self) -> bool:
         """Copy one slice; return True when all is there."""
+        with _transaction(self._connection):
+            done = self._slice()
+        if done:  # most of what `finish` would wait for is written beforehand, on another thread
+            self._join()
+            self._flush = Thread(target=_sync_quietly, args=(self._path,), name="store-flush", daemon=True)
+            self._flush.start()
+        return done
+
+    def catch_up(self, moved: Highs) -> None:
+        """Take high-waters that moved since; ``step`` copies them."""
+        for line, high in moved.items():
+            self.moved[line] = max(high, self.moved.get(line, 0))
+        self._rest = iter(moved.items())
+
+    def _slice(self) -> bool:
         if self._rest is None:
             rows = self._source.execute(
                 "SELECT device, epoch, high FROM highs WHERE (device, epoch) > (?, ?) ORDER BY device, epoch LIMIT ?",
@@ -154,6 +174,18 @@ class Opening:
             Its path; it is durable, and empty of rows.
         """
         connection, source = self._connection, self._source
+        self._join()
+        connection.execute("PRAGMA synchronous=FULL")
+        with _transaction(connection):
+            self._finish(connection, source, last, late)
+        connection.close()
+        path = segment_path(self._folder, last + 1)
+        self._path.rename(path)
+        sync_folder(path.parent)
+        return path
+
+    @staticmethod
+    def _finish(connection: sqlite3.Connection, source: sqlite3.Connection, last: int, late: Highs) -> None:
         connection.executemany(_RAISE, [(*line, high) for line, high in late.items()])
         connection.execute("UPDATE segment SET first = ?", (last + 1,))
         for table in ("meta", "cursors", "orders", "marks", "segments"):
@@ -169,17 +201,39 @@ class Opening:
         )
         first: int = source.execute("SELECT first FROM segment").fetchone()[0]
         connection.execute("INSERT OR REPLACE INTO segments VALUES (?, ?, NULL, NULL)", (first, last))
-        connection.execute("COMMIT")
-        connection.close()
-        path = segment_path(self._folder, last + 1)
-        self._path.rename(path)
-        sync_folder(path.parent)
-        return path
 
     def abandon(self) -> None:
         """Remove what was built."""
+        self._join()
         self._connection.close()
         remove_database(self._path)
+
+    def _join(self) -> None:
+        if self._flush is not None:
+            self._flush.join()
+            self._flush = None
+
+
+def _sync_quietly(path: Path) -> None:
+    """Start a file's way to the disk; whoever relies on it syncs it again."""
+    with suppress(OSError):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 # A late frame has a lower number than its line's high-water, so the higher one stands.
