@@ -39,6 +39,7 @@ _POLL_MS = 1_000  # at rest the thread wakes this often for keepalive and time-o
 _BACKOFF_FIRST_S = 0.25
 _REST_S = 1.0
 _CURSOR_S = 1.0  # the cursor is stored at most this often; a stale one costs a resend, nothing else
+_STOP_S = 2.0  # a stop waits so long for the cursor's last place
 _RESULTS_MAX = 10_000  # results that wait for the broker; the platform repeats an order whose result it misses
 
 
@@ -280,7 +281,8 @@ class MqttUpstream:
         future = self._writer.submit(lambda connection: save_cursor(connection, cursor.store_id, self.name, *state))
         self._saved, self._saved_s = state, now_s
         if final:
-            future.result()
+            with contextlib.suppress(TimeoutError, WeldgateError, sqlite3.Error):  # a full disk holds nobody back
+                future.result(_STOP_S)
 
     def _skip(self, number: int) -> None:
         """Go on after what retention deleted; only an optional upstream comes here, and a record told of its loss."""
