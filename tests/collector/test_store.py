@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -65,6 +66,14 @@ class Recording:
                 return cursor
 
         return connect(path, Connection)
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait for what another thread does, with an end."""
+    end_s = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end_s
+        threading.Event().wait(0.01)
 
 
 def full() -> sqlite3.OperationalError:
@@ -216,8 +225,7 @@ def test_commit_that_failed_is_not_believed_while_a_reader_is_in_the_way(
     seam.fail = fail
     writer.start()
     writer.put([row(1)])
-    while "in the way" not in writer.trouble:
-        threading.Event().wait(0.01)
+    until(lambda: "in the way" in writer.trouble)
     assert commits.seen == []
     monkeypatch.undo()
     commits.wait(1)
@@ -440,8 +448,7 @@ def test_file_that_somebody_touched_takes_no_more_acks(
 
     befall(path)
     writer.put([row(2)])
-    while told not in writer.trouble:
-        threading.Event().wait(0.01)
+    until(lambda: told in writer.trouble)
     writer.put([row(3)])
     writer.stop()
 
@@ -464,8 +471,7 @@ def test_store_that_takes_no_writes_withholds_and_recovers(tmp_path: Path) -> No
     read_only[0] = True
     writer._appender._segment.connection.close()
     writer.put([row(2)])
-    while "readonly" not in writer.trouble:
-        threading.Event().wait(0.01)
+    until(lambda: "readonly" in writer.trouble)
     read_only[0] = False
     commits.wait(2)
     writer.stop()
