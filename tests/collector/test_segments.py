@@ -3,6 +3,8 @@
 import os
 import shutil
 import sqlite3
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,14 @@ NOW_MS = 1_780_000_000_000
 def row(seq: int, device: int = 7, received_ms: int = NOW_MS) -> Row:
     """Return a frame's row."""
     return (received_ms, 1, device, EPOCH, seq, 0x45, b"%20d" % seq)
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait for what another thread does, with an end."""
+    end_s = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end_s
+        threading.Event().wait(0.01)
 
 
 def own(text: str, now_ms: int) -> Row:
@@ -162,6 +172,7 @@ def test_chip_and_time_skip_segments_without_them(store: Store, monkeypatch: pyt
     for day in range(5):
         store.fill(day * 100 + 1, day * 100 + 100, received_ms=NOW_MS + day * DAY_MS)
     keeper(store).one_pass()
+    store.writer.submit(lambda _connection: None).result(20)
 
     with Reader(store.folder) as reader:
         opened: list[Segment] = []
@@ -191,6 +202,7 @@ def test_retention_waits_for_required_upstreams(store: Store) -> None:
     store.writer.submit(lambda c: save_cursor(c, store_id, "u", 1, b"b" * 8)).result(20)
     house.one_pass()
 
+    store.writer.submit(lambda _connection: None).result(20)
     assert house.deleted == 1
     assert house.lost == 0
     with Reader(store.folder) as reader:
@@ -218,6 +230,30 @@ def test_optional_upstream_loses_with_a_record(store: Store) -> None:
         assert built is not None
         assert built.first == first
     assert sum(file.stat().st_size for file in (store.folder / "segments").iterdir()) < before
+
+
+def test_full_disk_lets_retention_go_on(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an optional upstream loses can't be told on a full disk; the file goes first then, and gives the room."""
+    store.fill(1, 350)
+    keeper(store).one_pass()
+    house = keeper(store, Retention(0, 1, {"u": False}))
+    real = store.writer._appender._transaction
+
+    def full(rows: Any, work: Any) -> Any:
+        if len(list_segments(store.folder)) > 2:
+            raise sqlite3.OperationalError("database or disk is full")
+        return real(rows, work)
+
+    monkeypatch.setattr(store.writer._appender, "_transaction", full)
+    waiting = store.writer.submit(lambda _connection: None)
+    until(lambda: bool(store.writer.trouble))
+    house.one_pass()
+    waiting.result(20)
+    store.writer.submit(lambda _connection: None).result(20)
+
+    assert len(list_segments(store.folder)) <= 2
+    with Reader(store.folder) as reader:
+        assert any(b"loses rows" in record.raw for record in reader.records(kind=2))
 
 
 def test_idle_reader_keeps_no_removed_file_open(store: Store) -> None:

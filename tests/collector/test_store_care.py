@@ -248,3 +248,21 @@ def test_planted_misfiled_row_is_found(tmp_path: Path) -> None:
     salvage_store(tmp_path)
     assert 2 in declared(tmp_path, 7)
     assert findings(tmp_path) == []
+
+
+@pytest.mark.parametrize("spoil", [False, True])
+def test_store_of_one_file_is_checked_and_salvaged(tmp_path: Path, spoil: bool) -> None:
+    """The earlier release's file: sound, it is taken over; damaged, its rows are copied out of it."""
+    data = bytearray(Path("tests/vectors/store_1.sqlite3").read_bytes())
+    if spoil:
+        data[:4096] = bytes(4096)
+    (tmp_path / "store.sqlite3").write_bytes(data)
+    assert bool(findings(tmp_path)) == spoil
+
+    done = salvage_store(tmp_path)
+
+    assert bool(done) == spoil
+    assert findings(tmp_path) == []
+    assert not (tmp_path / "store.sqlite3").exists()
+    if not spoil:
+        assert len(numbers(tmp_path, 7)) > 0

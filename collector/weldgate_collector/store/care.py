@@ -12,7 +12,7 @@ from weldgate_protocol.errors import WeldgateError
 
 from ..errors import StoreError
 from .schema import FRAME, Connect, connect, open_store
-from .segments import Segment, list_segments, store_folder
+from .segments import LEGACY_NAME, Segment, list_segments, store_folder
 
 __all__ = ["Finding", "SegmentReport", "check_store"]
 
@@ -58,7 +58,10 @@ def check_store(
     """
     expected: int | None = None
     lost: list[tuple[int, int]] = []
-    segments = list_segments(store_folder(place))
+    folder = store_folder(place)
+    segments = list_segments(folder)
+    if not segments and (folder / LEGACY_NAME).exists():
+        yield _check_single(Segment(1, folder / LEGACY_NAME), open_connection)
     if segments:
         try:
             with_marks = open_store(segments[-1].path, open_connection, may_migrate=False)
@@ -75,6 +78,21 @@ def check_store(
         if report.last:
             expected = report.last + 1
         yield report
+
+
+def _check_single(segment: Segment, open_connection: Connect) -> SegmentReport:
+    """Look at a store of one file, of the earlier release, as far as that goes before it is taken over."""
+    try:
+        connection = open_connection(f"{segment.path.absolute().as_uri()}?mode=rw")
+        try:
+            texts = [str(text) for (text,) in connection.execute(f"PRAGMA integrity_check({_FINDINGS_MAX})")]
+            rows, last = connection.execute("SELECT count(*), coalesce(max(idx), 0) FROM records").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        return SegmentReport(segment.path, 1, 0, 0, False, [Finding("unreadable", str(error))])
+    found = [Finding("damaged", text) for text in texts if text != "ok"]
+    return SegmentReport(segment.path, 1, last, rows, False, found)
 
 
 def _check(

@@ -13,7 +13,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,6 +32,7 @@ __all__ = ["Keeper", "KeeperStatus", "Retention", "expired"]
 _log = structlog.get_logger("weldgate.store")
 
 _PASS_S = 1.0
+_POLL_S = 0.01
 _STEADY_S = 3_600.0
 _JUMP_S = 5.0
 _CLOCK_SURE_MS = 1_767_225_600_000  # 2026-01-01, before this program was written
@@ -188,7 +188,7 @@ class Keeper:
         last, oldest_ms, newest_ms = bounds
         self._waited.pop(segment.first)
         self._held[segment.first] = Held(segment, last, newest_ms, segment.path.stat().st_size)
-        self._submit(
+        self._writer.submit(
             lambda connection: connection.execute(
                 "UPDATE segments SET oldest_ms = ?, newest_ms = ? WHERE first = ? AND oldest_ms IS NULL",
                 (oldest_ms, newest_ms, segment.first),
@@ -227,9 +227,7 @@ class Keeper:
             )
             _log.error("upstream_loses_rows", upstream=name, first=max(reached + 1, first), last=last)
         if rows:
-            index = self._writer.put(rows)
-            while self._writer.committed < index:  # told before the file goes
-                self._submit(lambda _connection: None)
+            self._told(self._writer.put(rows))
 
         def forget(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM segments WHERE first = ?", (first,))
@@ -240,20 +238,16 @@ class Keeper:
         remove_database(one.segment.path)
         sync_folder(one.segment.path.parent)
         del self._held[first]
-        self._submit(forget)
+        self._writer.submit(forget)
         self.deleted += 1
         _log.info("store_segment_deleted", first=first, last=last)
 
-    def _submit(self, work: Callable[[sqlite3.Connection], object]) -> None:
-        future = self._writer.submit(work)
-        while True:
-            try:
-                future.result(_PASS_S)
-            except FutureTimeout:
-                if self._stopping:
-                    raise StoreError(TOOL_STORE, "store is stopping") from None
-            else:
-                return
+    def _told(self, index: int) -> None:
+        """Wait till it is told, before the file goes; on a full disk the file is the room that telling needs."""
+        while self._writer.committed < index and not self._writer.trouble:
+            if self._stopping or not self._writer.alive:
+                raise StoreError(TOOL_STORE, "store is stopping")
+            time.sleep(_POLL_S)
 
     def _clock_is_steady(self) -> bool:
         now_s, offset_s = self._monotonic_s(), self._clock_s() - self._monotonic_s()

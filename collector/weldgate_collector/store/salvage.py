@@ -27,7 +27,17 @@ from .completeness import subtract
 from .lock import take_folder
 from .newest import OpenSegment, draw_store_id, mark, open_newest
 from .schema import FRAME, OWN, Connect, connect, open_store
-from .segments import Highs, remove_database, seal, segment_folder, store_folder, sync_folder
+from .segments import (
+    LEGACY_NAME,
+    Highs,
+    list_segments,
+    remove_database,
+    seal,
+    segment_folder,
+    segment_path,
+    store_folder,
+    sync_folder,
+)
 from .wreck import reading_copy, rows_left
 
 __all__ = ["Salvaged", "salvage_store"]
@@ -71,6 +81,7 @@ def salvage_store(place: Path, open_connection: Connect = connect) -> list[Salva
     folder = store_folder(place)
     handle = take_folder(folder)
     try:
+        _take_in(folder, open_connection)
         reports = list(check_store(folder, None, open_connection))
         bad = [n for n, report in enumerate(reports) if report.findings]
         if not bad:
@@ -83,6 +94,23 @@ def salvage_store(place: Path, open_connection: Connect = connect) -> list[Salva
         return done
     finally:
         os.close(handle)
+
+
+def _take_in(folder: Path, open_connection: Connect) -> None:
+    """Make a store of one file the first segment, as it is when it can't be opened."""
+    legacy = folder / LEGACY_NAME
+    if not legacy.exists() or list_segments(folder):
+        return
+    try:
+        open_newest(folder, open_connection).connection.close()
+    except (sqlite3.Error, StoreError):
+        path = segment_path(folder, 1)
+        for side in _SIDES[1:] + _SIDES[:1]:
+            source = legacy.with_name(legacy.name + side)
+            if source.exists():
+                source.rename(path.with_name(path.name + side))
+        sync_folder(path.parent)
+        sync_folder(folder)
 
 
 def _mend(
