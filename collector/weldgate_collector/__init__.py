@@ -21,7 +21,24 @@ from .recording import Entry, Recording
 from .replay import ReplayResult, replay
 from .replay_ways import Target
 from .service import Service
-from .store import Reader, Record, connect
+from .store import (
+    Gap,
+    Line,
+    Reader,
+    Record,
+    backup_store,
+    check_store,
+    connect,
+    find_gaps,
+    is_store,
+    join_store,
+    list_segments,
+    prepare,
+    prove_lines,
+    restore_store,
+    salvage_store,
+    store_folder,
+)
 
 __all__ = [
     "Chip",
@@ -31,7 +48,9 @@ __all__ = [
     "CollectorError",
     "Config",
     "Entry",
+    "Gap",
     "KeyFileError",
+    "Line",
     "MemoryLink",
     "OrderError",
     "Reader",
@@ -43,11 +62,19 @@ __all__ = [
     "StoreError",
     "Target",
     "add_chips",
+    "backup_store",
     "check",
+    "check_store",
     "connect",
+    "find_gaps",
+    "is_store",
+    "join_store",
     "list_chips",
+    "list_segments",
     "load_config",
     "parse_config",
+    "prepare",
+    "prove_lines",
     "read_chips",
     "read_key",
     "read_secret",
@@ -55,7 +82,10 @@ __all__ = [
     "remove_chips",
     "replay",
     "request",
+    "restore_store",
     "run",
+    "salvage_store",
+    "store_folder",
     "write_secret",
 ]
 

@@ -117,11 +117,16 @@ class LinksSection(_Section, frozen=True):
 
 
 class StoreSection(_Section, frozen=True):
-    """How commits are batched; a commit happens when a batch is full or ``commit_ms`` old."""
+    """How commits are batched, and how long rows are kept; 0 days or megabytes = no such limit."""
 
-    commit_ms: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 10
+    commit_ms: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 25
     batch_rows: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 4_000
     backlog_rows: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = 40_000
+    segment_rows: Annotated[int, msgspec.Meta(ge=100, le=100_000_000)] = 250_000
+    keep_days: Annotated[int, msgspec.Meta(ge=0, le=36_500)] = 400
+    keep_mb: Annotated[int, msgspec.Meta(ge=0)] = 0
+    min_free_mb: Annotated[int, msgspec.Meta(ge=0)] = 256
+    prove_s: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 300.0  # 0 = never
 
 
 class UpstreamSection(_Section, frozen=True):
@@ -139,6 +144,7 @@ class UpstreamSection(_Section, frozen=True):
     window_packs: Annotated[int, msgspec.Meta(ge=1, le=256)] = 16
     receipt_timeout_s: Annotated[float, msgspec.Meta(gt=0, le=600)] = 5.0
     backoff_max_s: Annotated[float, msgspec.Meta(gt=0, le=3_600)] = 30.0
+    required: bool = True
 
 
 class MetricsSection(_Section, frozen=True):

@@ -17,6 +17,7 @@ from .errors import StoreError
 from .links.configured import configured_links, read_password
 from .service import Service
 from .store.reader import Reader
+from .store.segments import LEGACY_NAME, list_segments
 
 __all__ = ["check", "configure_logging", "run"]
 
@@ -39,12 +40,15 @@ def check(config_path: str | Path) -> list[str]:
         read_key(config.key_file)
         read_password(config, upstream.password_file)
         lines.append(f"upstream {upstream.name}: {upstream.kind} at {upstream.host}:{upstream.port}")
-    database = config.data_dir / "store.sqlite3"
-    if database.exists():
-        with Reader(database) as reader:
-            lines.append(f"store {database}: {reader.last_index()} rows")
+    if list_segments(config.data_dir):
+        with Reader(config.data_dir) as reader:
+            count = len(reader.segments())
+            rows = f"rows {reader.first_index()} to {reader.last_index()}"
+            lines.append(f"store {config.data_dir}: {rows}, {count} segments")
+    elif (config.data_dir / LEGACY_NAME).exists():
+        lines.append(f"store {config.data_dir}: of one file, will become the first segment")
     else:
-        lines.append(f"store {database}: will be made")
+        lines.append(f"store {config.data_dir}: will be made")
     return lines
 
 

@@ -32,6 +32,18 @@ class Metrics:
         self.committed = gauge("store_committed_index", "Newest durable row")
         self.backlog = gauge("store_backlog_rows", "Rows accepted and not yet durable")
         self.trouble = gauge("store_trouble", "1 while commits fail")
+        self.low_space = gauge("store_low_space", "1 while the disk has less room than store.min_free_mb")
+        self.segments = gauge("store_segments", "Files of the store")
+        self.store_bytes = gauge("store_bytes", "Size of the store")
+        self.free_bytes = gauge("store_free_bytes", "Room on the store's disk")
+        self.deleted = gauge("segments_deleted_total", "Segments deleted by retention")
+        self.rows_lost = gauge("upstream_rows_lost_total", "Rows deleted before an optional upstream had them")
+        self.gap_numbers = Gauge(
+            "weldgate_gap_numbers", "Numbers that no stored frame has, by state", ["state"], registry=self.registry
+        )
+        self.hole_lines = gauge("store_hole_lines", "Chips and epochs with numbers missing or lost")
+        self.hole_since = gauge("store_hole_since_seconds", "Since when the oldest hole is known, Unix; 0 for none")
+        self.proved_at = gauge("store_proved_at_seconds", "When the store was last proved, Unix; 0 for never")
         self.connections = gauge("connections", "Open connections")
         self.online = gauge("chips_online", "Chips that proved to be there")
         self.silent = gauge("chips_silent", "Chips that fell silent in a live session: each is an alarm")

@@ -7,7 +7,6 @@ an ack follows its commit.
 """
 
 import asyncio
-import fcntl
 import os
 import secrets
 import time
@@ -27,7 +26,7 @@ from .chips import Chips, read_key
 from .config import Config
 from .control import Asked, ControlSocket, read_token
 from .downlink import Downlink
-from .errors import OrderError, StoreError
+from .errors import OrderError
 from .hub import Hub, Limits
 from .ingest import Lines, operator_row
 from .links.base import Link, LinkStatus
@@ -36,9 +35,14 @@ from .links.tcp import TcpLink
 from .metrics import Metrics, MetricsPort
 from .orders import Order, lock_order, refused_order, signed_order
 from .recording import Recorder
+from .store.completeness import STATES
+from .store.keeper import Keeper, Retention
+from .store.lock import take_folder
+from .store.proof import Proof
 from .store.reader import Reader
 from .store.schema import Connect, connect
-from .store.writer import Writer
+from .store.segments import segment_folder
+from .store.writer import Row, Writer
 from .upstream.base import Upstream
 from .upstream.mqtt import MqttUpstream
 
@@ -88,8 +92,8 @@ class Service:
 
     @property
     def database(self) -> Path:
-        """The store's file."""
-        return self._config.data_dir / "store.sqlite3"
+        """The folder of the store's segments."""
+        return segment_folder(self._config.data_dir)
 
     async def start(self) -> None:
         """Start every part.
@@ -122,6 +126,13 @@ class Service:
         self.chips = Chips(config.chips_file)
         self._open_store()
         self.writer.start()
+        self.keeper = Keeper(self.writer, self._retention(), _told, self._connect)
+        self.keeper.start()
+        stack.push_async_callback(asyncio.to_thread, self.keeper.stop)
+        self.proof = Proof(self._open_reader, config.store.prove_s)
+        if config.store.prove_s:
+            self.proof.start()
+            stack.push_async_callback(asyncio.to_thread, self.proof.stop)
         for section in config.upstream:
             password = read_password(config, section.password_file)
             authority = str(config.path(section.tls_ca_file)) if section.tls_ca_file else ""
@@ -156,24 +167,35 @@ class Service:
         """Open the store, and make what lives on it: lines, downlink, hub."""
         config = self._config
         config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(self.database, os.O_RDWR | os.O_CREAT, 0o600))  # tokens wait in it; SQLite keeps this mode
-        self._stack.callback(os.close, _lock(config.data_dir / "collector.lock"))
+        self._stack.callback(os.close, take_folder(config.data_dir))
         self.writer = Writer(
-            self.database, config.store.commit_ms, config.store.batch_rows, self._committed, self._connect
+            config.data_dir,
+            config.store.commit_ms,
+            config.store.batch_rows,
+            self._committed,
+            self._connect,
+            segment_rows=config.store.segment_rows,
         )
         self._stack.push_async_callback(asyncio.to_thread, self.writer.stop)
+        lines = Lines(self.writer.highs())
         with self._open_reader() as reader:
-            lines = Lines(reader.highs())
             self.downlink = Downlink(self.writer, reader)
         self.downlink.report = self._report
         limits = Limits(config.store.backlog_rows, config.links.max_unauthenticated, config.links.throttle_s)
         self.hub = Hub(self.chips, self.writer, lines, self.downlink, self.metrics, limits, self._open_reader)
+
+    def _retention(self) -> Retention:
+        store = self._config.store
+        required = {upstream.name: upstream.required for upstream in self._config.upstream}
+        return Retention(store.keep_days, store.keep_mb << 20, required, store.min_free_mb << 20)
 
     def health(self) -> dict[str, object]:
         """Return the state in a few words; ``ok`` is False while commits fail."""
         return {
             "ok": not self.writer.trouble,
             "store": self.writer.trouble or "ok",
+            "low_space": self.keeper.status.low_space,
+            "lines_with_holes": self.proof.proved.holes,
             "backlog_rows": self.writer.backlog,
             "committed": self.writer.committed,
             "chips_online": self.hub.online,
@@ -197,7 +219,7 @@ class Service:
         return [link.status() for link in self._links]
 
     def _open_reader(self) -> Reader:
-        return Reader(self.database, self._connect)
+        return Reader(self._config.data_dir, self._connect)
 
     def _committed(self, index: int) -> None:
         """Pass a commit on; on the writer's thread."""
@@ -213,6 +235,19 @@ class Service:
         metrics.committed.set(self.writer.committed)
         metrics.backlog.set(self.writer.backlog)
         metrics.trouble.set(bool(self.writer.trouble))
+        kept = self.keeper.status
+        metrics.low_space.set(kept.low_space)
+        metrics.segments.set(kept.segments)
+        metrics.store_bytes.set(kept.store_bytes)
+        metrics.free_bytes.set(kept.free_bytes)
+        metrics.deleted.set(self.keeper.deleted)
+        metrics.rows_lost.set(self.keeper.lost)
+        proved = self.proof.proved
+        for state in STATES:
+            metrics.gap_numbers.labels(state).set(proved.numbers.get(state, 0))
+        metrics.hole_lines.set(proved.holes)
+        metrics.hole_since.set(proved.oldest_ms / 1000)
+        metrics.proved_at.set(proved.at_s)
         metrics.connections.set(self.hub.connections)
         metrics.online.set(self.hub.online)
         metrics.silent.set(len(self.hub.silence.silent))
@@ -314,16 +349,6 @@ class Service:
         return lock_order(device, mode, lock, reason, f"operator:{who}", now_s, _LOCK_WAIT_S)
 
 
-def _lock(path: Path) -> int:
-    """Take the data folder for this process alone, and return the lock's descriptor; the kernel drops it with us.
-
-    Raises:
-        StoreError: another collector has it.
-    """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise StoreError(reasons.TOOL_STORE, f"{path.parent}: another collector runs here") from None
-    return handle
+def _told(text: str, now_ms: int) -> Row:
+    """Return the record of what retention took from somebody; it is about no chip."""
+    return operator_row(bytes(8), text, now_ms)

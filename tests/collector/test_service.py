@@ -100,7 +100,7 @@ def test_frames_stop_and_start(tmp_path: Path, talker: Any) -> None:
     asyncio.run(once(range(1, 6)))
     asyncio.run(once(range(6, 9)))
 
-    with Reader(config.data_dir / "store.sqlite3") as reader:
+    with Reader(config.data_dir) as reader:
         assert [record.seq for record in reader.records(kind=1)] == list(range(1, 9))
 
 
@@ -186,7 +186,7 @@ def test_control_socket_takes_tokens_orders_and_locks(tmp_path: Path) -> None:
             await service.stop()
 
     asyncio.run(scene())
-    with Reader(config.data_dir / "store.sqlite3") as reader:
+    with Reader(config.data_dir) as reader:
         (record,) = reader.records(kind=2)
         text = decode_record(record.raw).text
     assert "locks, mode 2" in text
@@ -378,13 +378,14 @@ def test_store_is_the_owners_alone(tmp_path: Path) -> None:
     async def scene() -> dict[str, int]:
         service = Service(load_config(site(tmp_path)))
         await service.start()
-        modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "data").iterdir()}
+        modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "data").rglob("*")}
         await service.stop()
         return modes
 
     modes = asyncio.run(scene())
     os.umask(before)
-    assert {"store.sqlite3", "store.sqlite3-wal", "store.sqlite3-shm"} <= set(modes)
+    name = f"{1:019d}.sqlite3"
+    assert {"segments", name, f"{name}-wal", f"{name}-shm"} <= set(modes)
     assert {mode & 0o077 for mode in modes.values()} == {0}
 
 

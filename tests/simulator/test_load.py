@@ -48,7 +48,7 @@ def test_everything_is_acknowledged_and_stored(tmp_path: Path) -> None:
             await service.stop()
 
     asyncio.run(scene())
-    with Reader(config.data_dir / "store.sqlite3") as reader:
+    with Reader(config.data_dir) as reader:
         stored = {record.raw for record in reader.records(kind=1)}
     assert load.acknowledged == load.total == 600
     assert stored == {raw for sender in load.senders for raw in sender.raws}

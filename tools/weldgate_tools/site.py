@@ -101,7 +101,7 @@ def config_text(name: str, port: int, broker_port: int, metrics_port: int) -> st
 
 [collector]
 name = "{name}"               # letters, digits, - and _; part of the MQTT topics
-data_dir = "data"             # the store; back it up with sqlite3's .backup, never by copying a running one
+data_dir = "data"             # the store; back it up with `weldgate store backup`, never by copying a running one
 chips_file = "chips.jsonl"    # known chips and their keys, mode 0600
 key_file = "collector.key"    # shared with the platform, mode 0600
 
