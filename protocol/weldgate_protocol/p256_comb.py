@@ -36,6 +36,8 @@ class Table:
         self.data = bytearray(64 * _HALF + 64)  # the table, then the key
         self.seal = b""
         self.work = work
+        self._turn = 0  # counts who began to fill it; the last one does
+        self._filling = False
 
     def is_for(self, public64: bytes) -> bool:
         """Tell whether this is a key's table and no bit of it has changed since it was built."""
@@ -44,6 +46,26 @@ class Table:
     def drop(self) -> None:
         """Make it nobody's."""
         self.public = b""
+
+    def begin(self) -> int:
+        """Take the filling over from whoever is at it, and return the turn it is."""
+        self.drop()
+        self._turn += 1
+        self._filling = True
+        return self._turn
+
+    def end(self, turn: int) -> None:
+        """Fill it no longer, in this turn."""
+        if self.has(turn):
+            self._filling = False
+
+    def has(self, turn: int) -> bool:
+        """Tell whether nobody has taken the filling over since this turn began."""
+        return self._turn == turn
+
+    def waits(self, turn: int) -> bool:
+        """Tell whether somebody else, who came later, still fills it."""
+        return self._filling and not self.has(turn)
 
 
 # Allocated once, at start: a fragmented heap would have no 4 KB in one piece later.
@@ -151,11 +173,11 @@ def _seed_steps(teeth: "list[int]") -> "Generator[None, None, list[int]]":
 def fill_steps(table: Table, public64: bytes, work: bytearray) -> "Generator[None, None, bool]":
     """Make a table this key's: 64 affine points, entry e = top tooth + the others by e's bits (1 = +).
 
-    Doubles the table tooth by tooth: entry e + 2^i = entry e + 2 x tooth i. The x of two summands never agree (their
-    scalars are distinct, not opposite, and below n), so affine additions with shared inversions do.
+    Checks share the generator's table, and one may begin while another fills it. Who comes last fills, since on the
+    chip that is who is urgent; who came before waits, and begins again should the other have been dropped.
 
     Args:
-        table: to be filled; two that fill one at once for the same key write the same bytes to the same places.
+        table: to be filled.
         public64: the key, x ‖ y.
         work: a work area nobody else uses.
 
@@ -166,15 +188,35 @@ def fill_steps(table: Table, public64: bytes, work: bytearray) -> "Generator[Non
         return True
     if not on_curve(public64):
         return False
-    table.drop()
+    while not table.is_for(public64):
+        turn = table.begin()
+        try:
+            yield from _fill_steps(table, turn, public64, work)
+        finally:
+            table.end(turn)
+        while table.waits(turn):
+            yield
+    return True
+
+
+def _fill_steps(table: Table, turn: int, public64: bytes, work: bytearray) -> "Generator[None, None, None]":
+    """Fill a table, or give up as soon as somebody else has taken it over.
+
+    Doubles the table tooth by tooth: entry e + 2^i = entry e + 2 x tooth i. The x of two summands never agree (their
+    scalars are distinct, not opposite, and below n), so affine additions with shared inversions do.
+    """
     teeth = yield from _teeth_steps(work, public64)
     seed = yield from _seed_steps(teeth)
     data = table.data  # read back as it grows: as integers it would take four times the heap
+    if not table.has(turn):
+        return
     _put(data, 0, seed[0], seed[1])
     for i in range(TEETH - 1):
         x2, y2 = seed[2 * i + 2], seed[2 * i + 3]
         slopes = [x2 - _point(data, j)[0] for j in range(1 << i)]
         yield from inverses_steps(slopes)
+        if not table.has(turn):
+            return
         for j in range(1 << i):
             x, y = _point(data, j)
             slope = (y2 - y) * slopes[j] % P
@@ -182,15 +224,18 @@ def fill_steps(table: Table, public64: bytes, work: bytearray) -> "Generator[Non
             _put(data, j + (1 << i), x3, (slope * (x - x3) - y) % P)
             if j % 16 == 15:
                 yield
+                if not table.has(turn):
+                    return
     for j in range(_HALF):
         x, y = _point(data, j)
         _put(data, j, x * R % P, y * R % P)
         if j % 16 == 15:
             yield
+            if not table.has(turn):
+                return
     data[64 * _HALF :] = public64
     table.seal = sha256(data)
     table.public = bytes(public64)
-    return True
 
 
 def ready_steps(table: Table, public64: bytes, again: bool = False) -> "Generator[None, None, bool]":

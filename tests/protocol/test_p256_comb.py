@@ -25,6 +25,31 @@ def filled(public64):
     return table
 
 
+def interleaved(one, two, how):
+    """Run two checks, the first of which has begun, and return their verdicts; of a dropped one there is none."""
+    if how == "first dropped":
+        next(two)
+        one.close()
+        return [p256.run(two)]
+    if how == "second dropped":
+        for _ in range(5):
+            next(two)
+        two.close()
+        return [p256.run(one)]
+    if how == "urgent":
+        return [p256.run(two), p256.run(one)]
+    verdicts = []
+    waiting = [one, two]
+    while waiting:
+        steps = waiting.pop(0)
+        try:
+            next(steps)
+            waiting.append(steps)
+        except StopIteration as done:
+            verdicts.append(done.value)
+    return verdicts
+
+
 def textbook(public64, e):
     """Return entry e of a key's table by additions alone, affine."""
     tooth = (int.from_bytes(public64[:32], "big"), int.from_bytes(public64[32:], "big"), 1)
@@ -120,6 +145,25 @@ class CombTest(unittest.TestCase):
         finally:
             p256_machine.ready = ready
             p256_comb.tables[:] = kept
+
+    def test_checks_that_begin_while_the_generator_s_table_is_filled(self):
+        """Whoever comes between, at any slice, whoever is dropped or goes on: both are right, and so is the table."""
+        right = bytes(filled(GENERATOR).data)
+        first, second = GOOD[0], GOOD[1]
+        p256_comb.generator.drop()
+        slices = sum(1 for _ in p256_comb.fill_steps(p256_comb.generator, GENERATOR, p256_machine.make_work()))
+        for before in (1, slices // 3, slices * 2 // 3, slices - 9, slices - 3, slices - 1):
+            for how in ("urgent", "in turns", "first dropped", "second dropped"):
+                with self.subTest(before=before, how=how):
+                    p256_comb.generator.drop()
+                    one = p256.verify_steps(*arguments(first))
+                    two = p256.verify_steps(*arguments(second))
+                    for _ in range(before):
+                        next(one)
+                    verdicts = interleaved(one, two, how)
+                    self.assertEqual(verdicts, [True] * (1 if "dropped" in how else 2))
+                    self.assertEqual(bytes(p256_comb.generator.data), right)
+                    self.assertTrue(p256_comb.generator.is_for(GENERATOR))
 
     def test_what_is_no_point_gets_no_table(self):
         """A key off the curve leaves the kept tables as they were."""
