@@ -28,7 +28,7 @@ TIMEOUT_S = 240  # a file
 NAMED = 3  # missing tests named for each file
 # A suite that imports one of these needs sockets, and does not run in an interpreter without.
 NETWORKED = re.compile(
-    r"^(from weldgate_firmware\.(app|link)\b|from weldgate_firmware import .*\b(app|link)\b)", re.MULTILINE
+    r"^(from weldgate_firmware\.(app|link|main)\b|from weldgate_firmware import .*\b(app|link|main)\b)", re.MULTILINE
 )
 BOOT = """
 import {before}unittest, {module}
