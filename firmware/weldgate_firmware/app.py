@@ -16,7 +16,7 @@ from weldgate_firmware.config import Config
 from weldgate_firmware.console import Console
 from weldgate_firmware.driver import Driver
 from weldgate_firmware.indicator import Indicator
-from weldgate_firmware.lines import LineBuffer
+from weldgate_firmware.lines import LineBuffer, printable
 from weldgate_firmware.link import Link
 from weldgate_firmware.meter import Meter, ac_ct_100a, dc_hall_1000a
 from weldgate_firmware.sense import Sense
@@ -198,7 +198,7 @@ class App:
             if self._scanned.overlong:
                 self.scanner_overlong += 1
             else:
-                self.driver.token(_printable(line), VIA_SCANNER)
+                self.driver.token(printable(line), VIA_SCANNER)
         count = board.console_read(self._serial)
         self.console.feed(view[:count])
 
@@ -206,11 +206,6 @@ class App:
         while True:
             self.board.network_up(self.identity.ssid, self.identity.password)
             await asyncio.sleep(NETWORK_MS / 1000)
-
-
-def _printable(line: bytes) -> str:
-    """Return what was scanned as text; a byte that no token has becomes a question mark, which none has either."""
-    return "".join([chr(byte) if 32 <= byte < 127 else "?" for byte in line])
 
 
 def load_identity(storage: Storage) -> "Identity":

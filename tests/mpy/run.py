@@ -38,6 +38,7 @@ print("@end")
 PORTABLE = {
     "weldgate_simulator": "weldgate_simulator/__init__.py",
     "weldgate_simulator.flash": "weldgate_simulator/flash.py",
+    "weldgate_simulator.fuzz_parsers": "weldgate_simulator/fuzz_parsers.py",
 }
 
 
