@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ ELSEWHERE = {
     "weldgate_protocol/_portable": "test_compat.py",
     "weldgate_protocol/_crc_viper": "test_compat.py, in the interpreter",
     "weldgate_protocol/collector_record": "test_pack.py: records travel in packs",
+    "weldgate_simulator/fetched": "test_debian.py: what is fetched and kept there",
     "weldgate_firmware/gate_text": "test_gate.py compares the page it prints",
     "weldgate_collector/errors": "test_config.py and the others meet each of them",
     "weldgate_collector/upstream/base": "test_upstream_mqtt.py",
@@ -67,9 +69,11 @@ ELSEWHERE = {
     "weldgate_tools/annotate": "test_frame.py and test_store.py",
     "weldgate_tools/cli_text": "test_cli.py",
     "weldgate_tools/finding": "test_doctor.py",
+    "weldgate_tools/frame_keys": "test_frame.py",
     "weldgate_tools/places": "test_units.py",
     "weldgate_tools/site": "test_init.py",
     "weldgate_tools/site_findings": "test_doctor.py",
+    "weldgate_tools/store_print": "test_store.py",
     "weldgate_tools/store_view": "test_store.py",
     "weldgate_tools/token_input": "test_token.py",
 }
@@ -172,11 +176,59 @@ def test_no_tracked_file_names_a_machine_or_a_registry() -> None:
     assert not bad
 
 
+# Loops that ask again after a short sleep, for the two interpreters and for what no event tells of.
+POLLING = {
+    "tests/collector/conftest.py": "eventually",
+    "tests/collector/test_upstream_mqtt.py": "until",
+    "tests/firmware/test_app.py": "until",
+    "tests/firmware/test_link.py": "until",
+    "tests/firmware/test_link_opening.py": "until",
+    "tests/simulator/test_chip.py": "until",
+    "tests/simulator/test_fleet.py": "the first boot's records",
+}
+FOREVER_S = 3600  # no test lasts so long: who sleeps for it stands for somebody that never answers
+
+
+def _pauses(path: Path) -> Iterator[tuple[ast.Call, bool]]:
+    """Yield each call that sleeps for a fixed time, and whether a loop with a condition stands around it."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    loops = [node for node in ast.walk(tree) if isinstance(node, ast.While) and not isinstance(node.test, ast.Constant)]
+    polling = {id(inner) for loop in loops for inner in ast.walk(loop)}
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and ast.unparse(node.func) in ("time.sleep", "asyncio.sleep", "sleep")):
+            continue
+        seconds = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else None
+        if ast.unparse(node.func) != "time.sleep" and seconds in (0, FOREVER_S):
+            continue
+        yield node, id(node) in polling and ast.unparse(node.func) != "time.sleep"
+
+
 def test_no_test_sleeps() -> None:
-    """Tests wait for conditions: `time.sleep` stands in none of them."""
-    sleeping = [
-        path.relative_to(ROOT).as_posix()
-        for path in ROOT.glob("tests/**/test_*.py")
-        if path.name != "test_house.py" and "time.sleep(" in path.read_text(encoding="utf-8")
-    ]
+    """Tests wait for conditions: `time.sleep` stands in none of them, `asyncio.sleep` in listed polling loops alone."""
+    sleeping = {
+        f"{name}:{call.lineno}"
+        for path in ROOT.glob("tests/**/*.py")
+        for call, polls in _pauses(path)
+        if (name := path.relative_to(ROOT).as_posix()) not in POLLING or not polls
+    }
     assert not sleeping
+
+
+def test_list_of_polling_loops_is_current() -> None:
+    """Each file that may poll does."""
+    assert all(any(polls for _, polls in _pauses(ROOT / name)) for name in POLLING)
+
+
+def test_fixed_pause_is_found(tmp_path: Path) -> None:
+    """One outside a loop, one in a loop that asks nothing, and a blocking one are pauses; a yield is none."""
+    source = tmp_path / "test_x.py"
+    source.write_text(
+        "async def f():\n    await asyncio.sleep(0.05)\n    while True:\n        await asyncio.sleep(PAUSE_S)\n"
+        "    while not g():\n        time.sleep(1)\n        await asyncio.sleep(0)\n    await asyncio.sleep(3600)\n"
+        "    while not g():\n        await asyncio.sleep(0.01)\n",
+        encoding="utf-8",
+    )
+
+    assert sorted((call.lineno, polls) for call, polls in _pauses(source)) == [
+        (2, False), (4, False), (6, False), (10, True),
+    ]  # fmt: skip

@@ -94,6 +94,11 @@ class Downlink:
         """
         if self._count >= _WAITING_MAX or len(self._waiting.get(order.device, ())) >= _CHIP_WAITING_MAX:
             raise OrderError(reasons.TOOL_BAD_INPUT, f"too many orders wait: {self._count}")
+        # Whoever asked may be gone before the commit, on a full disk for one: what is durable then is carried all the
+        # same, and the writer's future is never cancelled under its hands.
+        return await asyncio.shield(asyncio.ensure_future(self._take(order)))
+
+    async def _take(self, order: Order) -> Order:
         future = self._writer.submit(lambda connection: _insert(connection, order))
         known = await asyncio.wrap_future(future)
         if known.state > SENT:

@@ -2,11 +2,12 @@
 
 Runs on the event loop's thread alone; the writer's thread reaches it through ``committed``, scheduled on the loop.
 Decides who may stay; leaves framing and belief to the conversation, commits to the store, waiting orders to the
-downlink.
+downlink, and whose silence is an alarm to ``silence``.
 """
 
 import asyncio
 import os
+import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable
@@ -17,14 +18,16 @@ import structlog
 
 from weldgate_protocol import reasons
 from weldgate_protocol.conversation_collector import CollectorConversation
-from weldgate_protocol.frame import QUALITY_FLOOR, QUALITY_SYNCED
+from weldgate_protocol.frame import QUALITY_FLOOR, QUALITY_SYNCED, Frame
 
 from .chips import Chips
 from .downlink import Downlink
-from .ingest import Lines, conflicts
+from .errors import StoreError
+from .ingest import Lines, conflicts, silence_row
 from .links.base import Connection
 from .metrics import Metrics
 from .peer import ChipPeer
+from .silence import SESSION_TYPES, Silence, State, stored_states
 from .store import OWN, Reader, Record, Row, Writer
 
 if TYPE_CHECKING:
@@ -77,6 +80,7 @@ class Hub:
         self.lines = lines
         self.metrics = metrics
         self.clock_s = clock_s
+        self.silence = Silence(clock_s)
         self._chips = chips
         self._writer = writer
         self._downlink = downlink
@@ -84,6 +88,7 @@ class Hub:
         self._open_reader = open_reader
         self._reader: Reader | None = None
         self._lookups = ThreadPoolExecutor(1, "store-lookup")
+        self._comparing = asyncio.Lock()  # one at a time: the next one finds what the one before has stored
         self._tasks: set[asyncio.Task[None]] = set()
         self._marks: deque[tuple[int, ChipPeer, int, int]] = deque()
         self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
@@ -206,14 +211,37 @@ class Hub:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def results(self, device: bytes, frames: list[bytes]) -> None:
-        """Hand frames that may be answers to the downlink."""
+    def told(self, peer: ChipPeer, frames: list[bytes]) -> None:
+        """Hand on frames of a chip: answers to the downlink, what begins or ends a session to the watch on silence."""
+        presence = peer.presence
         for raw in frames:
-            self._downlink.heard(device, raw)
+            if raw[1] in SESSION_TYPES and presence is not None:
+                seq = int.from_bytes(raw[14:18], "big")
+                if seq > presence.highest:
+                    self.silence.session(peer.device, raw[1], presence.heartbeat)
+            self._downlink.heard(peer.device, raw)
 
-    def heartbeat(self, device: bytes, fields: "Fields") -> None:
-        """Hand a heartbeat to the downlink, which looks for the locks it names."""
-        self._downlink.heartbeat(device, fields)
+    def heartbeat(self, peer: ChipPeer, frame: Frame, fields: "Fields | None") -> bool:
+        """Hand a heartbeat to the downlink, which looks for the locks it names, and to the watch on silence.
+
+        Returns:
+            True when it ends an alarm.
+        """
+        if fields is not None:
+            self._downlink.heartbeat(peer.device, fields)
+        ended = self.silence.heartbeat(peer.device, frame, None if fields is None else fields["gate"])
+        if ended:
+            _log.warning("chip_back", device=str(int.from_bytes(peer.device, "big")))
+        return ended
+
+    async def recall(self) -> None:
+        """Learn from the store whose session was live when the collector stopped; beside everything else."""
+        try:
+            states = await asyncio.to_thread(self._stored_states)
+            self.silence.recall(states)
+            self._forget_unknown()
+        except (StoreError, sqlite3.Error) as error:
+            _log.error("silence_not_recalled", reason=str(error))
 
     def judge(self, peer: ChipPeer, reason: int) -> None:
         """Count bad tags against their source."""
@@ -229,8 +257,18 @@ class Hub:
             self._strikes.pop(next(iter(self._strikes)))
 
     def sweep(self) -> None:
-        """Close connections that were silent too long; called about once a second."""
+        """Raise the alarm for silence in a live session, close silent connections; called about once a second."""
         now_s = self.clock_s()
+        if self._held_back or self._writer.trouble:
+            self.silence.deaf()  # chips wait for us
+        for peer in self._held_back:
+            peer.heard_s = now_s  # what it says waits in the link
+        for device, heartbeat in self.silence.sweep(self._heard_s):
+            if self._chips.lookup(device) is None:
+                self.silence.forget(device)
+                continue
+            self.put([silence_row(device, heartbeat, self.now_ms())])
+            _log.error("chip_silent", device=str(int.from_bytes(device, "big")))
         for peer in list(self._peers):
             if (now_s - peer.heard_s) * 1000 > peer.conversation.patience_ms:
                 self.metrics.dropped.inc()
@@ -241,6 +279,7 @@ class Hub:
         for device, peer in list(self._online.items()):
             if self._chips.lookup(device) is None:
                 peer.drop(reasons.WIRE_UNKNOWN_CHIP)
+        self._forget_unknown()
 
     async def stop(self) -> None:
         """End what is under way; the links are stopped already, the writer not yet."""
@@ -252,18 +291,25 @@ class Hub:
         self._lookups.shutdown()
 
     async def _compare(self, peer: ChipPeer, repeats: list[tuple[int, bytes]], through: int) -> None:
-        index = self._writer.accepted  # a repeat's first bytes may be in the queue still
-        if index > self._writer.committed:
-            durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiters.append((index, durable))
-            await durable
-        found = await asyncio.get_running_loop().run_in_executor(self._lookups, self._find, repeats)
-        rows = conflicts(repeats, found, self.now_ms())
-        conflicting = [row for row in rows if row[1] == OWN]
-        if conflicting:
-            self.metrics.conflicts.inc(len(conflicting))
-            _log.error("identity_conflict", device=str(conflicting[0][2]), seqs=[row[4] for row in conflicting[:10]])
-        peer.compared(rows, through)
+        async with self._comparing:
+            index = self._writer.accepted  # a repeat's first bytes may be in the queue still
+            if index > self._writer.committed:
+                durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                self._waiters.append((index, durable))
+                await durable
+            try:
+                found = await asyncio.get_running_loop().run_in_executor(self._lookups, self._find, repeats)
+            except (sqlite3.Error, StoreError) as error:
+                _log.error("lookup_failed", device=str(int.from_bytes(peer.device, "big")), reason=str(error))
+                peer.drop(reasons.TOOL_STORE)  # it comes back, and sends again what was not acknowledged
+                return
+            rows = conflicts(repeats, found, self.now_ms())
+            conflicting = [row for row in rows if row[1] == OWN]
+            if conflicting:
+                self.metrics.conflicts.inc(len(conflicting))
+                seqs = [row[4] for row in conflicting[:10]]
+                _log.error("identity_conflict", device=str(conflicting[0][2]), seqs=seqs)
+            peer.compared(rows, through)
 
     def _find(self, repeats: list[tuple[int, bytes]]) -> list[Record]:
         if self._reader is None:
@@ -272,6 +318,19 @@ class Hub:
         seqs = [seq for seq, _ in repeats]
         device, epoch = int.from_bytes(raw[2:10], "big"), int.from_bytes(raw[10:14], "big")
         return self._reader.find(device, epoch, min(seqs), max(seqs))
+
+    def _stored_states(self) -> list[State]:
+        with self._open_reader() as reader:
+            return stored_states(reader)
+
+    def _forget_unknown(self) -> None:
+        for device in self.silence.silent:
+            if self._chips.lookup(device) is None:
+                self.silence.forget(device)
+
+    def _heard_s(self, device: bytes) -> float:
+        peer = self._online.get(device)
+        return float("-inf") if peer is None else peer.heard_s
 
     def _throttled(self, source: str) -> bool:
         strikes, last_s = self._strikes.get(source, (0, 0.0))

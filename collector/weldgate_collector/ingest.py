@@ -18,7 +18,7 @@ from weldgate_protocol.collector_record import (
 )
 from weldgate_protocol.collector_record import Record as OwnRecord
 from weldgate_protocol.frame import Frame, encode_body
-from weldgate_protocol.reasons import ALARM_IDENTITY_CLONED
+from weldgate_protocol.reasons import ALARM_IDENTITY_CLONED, ALARM_SILENT
 
 from .store.reader import Record
 from .store.schema import FRAME, OWN
@@ -27,7 +27,17 @@ from .store.writer import Row
 if TYPE_CHECKING:
     from weldgate_protocol.fields import Fields
 
-__all__ = ["Lines", "Presence", "conflict_row", "conflicts", "frame_row", "gap_row", "line_key", "operator_row"]
+__all__ = [
+    "Lines",
+    "Presence",
+    "conflict_row",
+    "conflicts",
+    "frame_row",
+    "gap_row",
+    "line_key",
+    "operator_row",
+    "silence_row",
+]
 
 PRESENCE_MS = 60_000  # DESIGN §2.12: a change, or 60 s, makes one presence record
 
@@ -71,12 +81,18 @@ class Lines:
 
 
 class Presence:
-    """What is known of one chip's state, and whether it is worth a record."""
+    """What is known of one chip's state, and whether it is worth a record.
+
+    Attributes:
+        heartbeat: the latest, None before the first.
+        highest: the highest number that it knew of; 0 where that can't be read.
+    """
 
     def __init__(self, device: bytes, epoch: bytes) -> None:
         self._device = device
         self._epoch = epoch
-        self._heartbeat: Frame | None = None
+        self.heartbeat: Frame | None = None
+        self.highest = 0
         self._shown: object = None
         self._recorded_ms = 0
 
@@ -90,8 +106,9 @@ class Presence:
         """
         names = ("gate", "token", "alarms", "alarm_ids", "lock", "lock_ids")
         shown = frame.payload if fields is None else [fields.get(name) for name in names]
-        self._heartbeat = frame
-        if shown == self._shown and now_ms - self._recorded_ms < PRESENCE_MS:
+        self.heartbeat = frame
+        self.highest = 0 if fields is None else fields["highest"]
+        if shown == self._shown and 0 <= now_ms - self._recorded_ms < PRESENCE_MS:
             return None
         self._shown = shown
         return self.row(True, now_ms)
@@ -106,7 +123,7 @@ class Presence:
         """
         self._recorded_ms = now_ms
         reason = ALARM_IDENTITY_CLONED if ahead else 0
-        raw = b"" if self._heartbeat is None else _raw(self._heartbeat)
+        raw = b"" if self.heartbeat is None else _raw(self.heartbeat)
         record = OwnRecord(RECORD_PRESENCE, self._device, self._epoch, frame=raw, online=online, reason=reason)
         return _own_row(record, now_ms)
 
@@ -130,6 +147,13 @@ def conflict_row(raw: bytes, now_ms: int) -> Row:
     """Return a conflict record: a row with other bytes holds this frame's identity; both are evidence."""
     seq = int.from_bytes(raw[14:18], "big")
     return _own_row(OwnRecord(RECORD_CONFLICT, raw[2:10], raw[10:14], seq, seq, raw), now_ms)
+
+
+def silence_row(device: bytes, heartbeat: Frame | None, now_ms: int) -> Row:
+    """Return the alarm of a chip that fell silent in a live session: a presence record, ended by the next one."""
+    raw, epoch = (b"", bytes(4)) if heartbeat is None else (_raw(heartbeat), heartbeat.epoch)
+    record = OwnRecord(RECORD_PRESENCE, device, epoch, frame=raw, online=False, reason=ALARM_SILENT)
+    return _own_row(record, now_ms)
 
 
 def operator_row(device: bytes, text: str, now_ms: int) -> Row:

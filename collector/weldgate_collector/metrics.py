@@ -34,6 +34,7 @@ class Metrics:
         self.trouble = gauge("store_trouble", "1 while commits fail")
         self.connections = gauge("connections", "Open connections")
         self.online = gauge("chips_online", "Chips that proved to be there")
+        self.silent = gauge("chips_silent", "Chips that fell silent in a live session: each is an alarm")
         self.upstream_connected = self._labelled("upstream_connected", "1 while the broker is reached")
         self.upstream_through = self._labelled("upstream_receipted_pack", "Highest pack receipted")
         self.upstream_waiting = self._labelled("upstream_waiting_rows", "Rows not yet receipted")

@@ -17,6 +17,7 @@ from weldgate_protocol.stream import FrameStream
 
 from .ingest import Presence, gap_row
 from .links.base import Connection
+from .silence import SESSION_TYPES
 from .store import FRAME, Row
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ __all__ = ["ChipPeer"]
 _log = structlog.get_logger("weldgate.peer")
 
 _STRANGER_NOISE_MAX = 4_096  # bytes that are no frame, from somebody who has not said hello
-_RESULT_TYPES = frozenset((messages.SESSION_START, messages.REFUSAL, messages.ORDER_RESULT))
+_TOLD_TYPES = SESSION_TYPES | {messages.REFUSAL, messages.ORDER_RESULT}
 
 
 class ChipPeer:
@@ -71,6 +72,11 @@ class ChipPeer:
         return self._connection.source
 
     @property
+    def presence(self) -> Presence | None:
+        """What is known of the chip's state, None before it is online."""
+        return self._presence
+
+    @property
     def key(self) -> bytes:
         """The line this connection is about: device ‖ epoch."""
         return self._key
@@ -89,7 +95,8 @@ class ChipPeer:
         self._hub.left(self)
         if self.online and self._presence is not None:
             self.online = False
-            self._hub.put([self._presence.row(False, self._hub.now_ms())])
+            if not self._hub.silence.stands(self.device):  # else the alarm has said so already
+                self._hub.put([self._presence.row(False, self._hub.now_ms())])
             _log.info("chip_offline", device=str(self._device))
 
     def drop(self, reason: int) -> None:
@@ -153,7 +160,7 @@ class ChipPeer:
         device, epoch, lines = self._device, self._epoch, self._hub.lines
         rows: list[Row] = []
         repeats: list[tuple[int, bytes]] = []
-        results: list[bytes] = []
+        told: list[bytes] = []
         high = before = lines.high(self._key)
         through = self.through
         for event in events:
@@ -163,8 +170,8 @@ class ChipPeer:
                 if through > high:
                     high = through
                     rows.append((now_ms, FRAME, device, epoch, through, raw[1], raw))
-                    if raw[1] in _RESULT_TYPES:
-                        results.append(raw)
+                    if raw[1] in _TOLD_TYPES:
+                        told.append(raw)
                 else:
                     repeats.append((through, raw))
             elif kind == cc.REPEAT:
@@ -183,8 +190,8 @@ class ChipPeer:
                     device, epoch = self._device, self._epoch
                     high = before = lines.high(self._key)
         self._store(rows, repeats, high if high > before else 0, through)
-        if results and self.device:
-            self._hub.results(self.device, results)
+        if told and self.device:
+            self._hub.told(self, told)
 
     def _store(self, rows: list[Row], repeats: list[tuple[int, bytes]], high: int, through: int) -> None:
         """Queue a chunk's rows; the ack waits for their commit, and for the look-up of repeats."""
@@ -226,10 +233,10 @@ class ChipPeer:
             frame, fields = event[1], event[2]
             if frame.type == messages.HEARTBEAT and self._presence is not None:
                 row = self._presence.heard(frame, fields, now_ms)
+                if self._hub.heartbeat(self, frame, fields) and row is None:
+                    row = self._presence.row(True, now_ms)  # what ends an alarm is always on record
                 if row is not None:
                     rows.append(row)
-                if fields is not None:
-                    self._hub.heartbeat(self.device, fields)
         elif kind == cc.CAME_ONLINE:
             self._come_online(event[2], event[4])
         elif kind == cc.AHEAD and self._presence is not None:

@@ -27,7 +27,7 @@ from .chips import Chips, read_key, read_secret
 from .config import Config
 from .control import Asked, ControlSocket, read_token
 from .downlink import Downlink
-from .errors import OrderError, StoreError
+from .errors import KeyFileError, OrderError, StoreError
 from .hub import Hub, Limits
 from .ingest import Lines, operator_row
 from .links.base import Link
@@ -45,6 +45,8 @@ __all__ = ["Service", "read_password"]
 _log = structlog.get_logger("weldgate.service")
 
 _TICK_S = 1.0
+_TICK_LATE_S = 10.0
+_SILENT_TOLD = 100  # so many silent chips are named, at most
 _TOKEN_WAIT_S = 120  # a token waits for its chip no longer than a welder would stand there
 _LOCK_WAIT_S = 30 * 86_400
 
@@ -121,6 +123,7 @@ class Service:
         control = ControlSocket(config.control_socket, self._control_request)
         await control.start()
         stack.push_async_callback(control.stop)
+        self._spawn(self.hub.recall())
         for link in self._links:
             await link.start(self.hub.accept)
             stack.push_async_callback(link.stop)
@@ -130,7 +133,8 @@ class Service:
     def _open_store(self) -> None:
         """Open the store, and make what lives on it: lines, downlink, hub."""
         config = self._config
-        config.data_dir.mkdir(parents=True, exist_ok=True)
+        config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(self.database, os.O_RDWR | os.O_CREAT, 0o600))  # tokens wait in it; SQLite keeps this mode
         self._stack.callback(os.close, _lock(config.data_dir / "collector.lock"))
         self.writer = Writer(
             self.database, config.store.commit_ms, config.store.batch_rows, self._committed, self._connect
@@ -155,6 +159,7 @@ class Service:
             "backlog_rows": self.writer.backlog,
             "committed": self.writer.committed,
             "chips_online": self.hub.online,
+            "chips_silent": [str(int.from_bytes(device, "big")) for device in self.hub.silence.silent[:_SILENT_TOLD]],
             "upstreams": {upstream.name: upstream.status()._asdict() for upstream in self._upstreams},
         }
 
@@ -186,6 +191,7 @@ class Service:
         metrics.trouble.set(bool(self.writer.trouble))
         metrics.connections.set(self.hub.connections)
         metrics.online.set(self.hub.online)
+        metrics.silent.set(len(self.hub.silence.silent))
         metrics.orders.set(len(self.downlink))
         for upstream in self._upstreams:
             status = upstream.status()
@@ -196,7 +202,10 @@ class Service:
 
     async def _tick(self) -> None:
         while True:
+            before_s = self._loop.time()
             await asyncio.sleep(_TICK_S)
+            if self._loop.time() - before_s > _TICK_LATE_S:
+                self.hub.silence.deaf()  # this program stood still: it is no chip's silence
             self.hub.sweep()
             self.downlink.sweep()
             self.reload()
@@ -293,6 +302,12 @@ def read_password(config: Config, name: str) -> str:
     """Return the password in a file, empty where none is named.
 
     Raises:
-        CollectorError: the file is missing or readable by others.
+        CollectorError: the file is missing, readable by others, or no text.
     """
-    return read_secret(config.path(name)).decode().strip() if name else ""
+    if not name:
+        return ""
+    path = config.path(name)
+    try:
+        return read_secret(path).decode().strip()
+    except UnicodeDecodeError:
+        raise KeyFileError(reasons.TOOL_BAD_INPUT, f"{path}: no text in UTF-8, as a password is") from None

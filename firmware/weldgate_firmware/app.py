@@ -3,7 +3,8 @@
 The gate's tick runs every 10 ms: it reads the sensor and the button, lets the driver decide, drives the pin and feeds
 the watchdog, and nothing else feeds it. Verification and flash go on in slices between ticks. Link, console and scanner
 only hand over what came. When the tick itself fails, the relay is opened and the app ends, so that the module restarts;
-when one of the others fails, the relay is opened, the failure recorded, and that part starts again.
+when one of the others fails, the relay is opened, the failure recorded, and that part starts again. A part that can't
+even do that is gone, and the app ends before the watchdog is fed again.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ from weldgate_firmware.telling import VIA_SCANNER
 from weldgate_protocol import reasons
 from weldgate_protocol._compat import HmacKey, const
 from weldgate_protocol.conversation_chip import ChipConversation
-from weldgate_protocol.errors import ConfigError, WeldgateError
+from weldgate_protocol.errors import ConfigError, LocalError, WeldgateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ SAMPLES_MAX = const(512)  # of one tick; an erase of 400 ms leaves more, which t
 SERIAL_MS = const(20)  # how often console and scanner are looked at
 NETWORK_MS = const(500)
 RESTART_MS = const(1000)  # before a failed part starts again
+ENDING_TURNS = const(100)  # of 10 ms, for the parts to end with the app; the watchdog waits 1.5 s
 SCAN_MAX = const(400)  # characters of one scanned code; a token has 311 at most
 FIRMWARE = "weldgate " + __version__
 
@@ -85,6 +87,7 @@ class App:
         self._serial = bytearray(64)
         self._samples = array("H", bytes(2 * SAMPLES_MAX))
         self._supply = True
+        self._ending = False
 
     # What the driver moves and tells.
 
@@ -113,41 +116,64 @@ class App:
         self.driver.boot(self.board.reset_cause())
 
     async def run(self) -> None:
-        """Run until the gate's tick fails or the app is cancelled.
+        """Run until the gate's tick fails, a part is gone or the app is cancelled.
 
         Raises:
-            Exception: whatever the tick failed of; the relay is open and the caller resets the module.
+            LocalError: a part was cancelled by something else than the app's end (ALARM_EXCEPTION).
+            Exception: whatever the tick failed of, or a part when it was to record its own failure. In each case the
+                relay is open and the caller resets the module.
         """
-        parts = [self._guarded(self._work), self._guarded(self._serial_ports)]
+        parts = [self._work, self._serial_ports]
         if self.link is not None:
-            parts.append(self._guarded(self.link.run))
-            parts.append(self._guarded(self._network))
-        tasks = [asyncio.create_task(part) for part in parts]
+            parts.append(self.link.run)
+            parts.append(self._network)
+        tasks = [asyncio.create_task(self._guarded(part)) for part in parts]
         try:
-            await self._ticks()
+            await self._ticks(tasks)
         finally:
+            self._ending = True
             try:
                 self.board.relay(False)
             finally:
-                for task in tasks:
-                    task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+                await self._end(tasks)
+
+    async def _end(self, tasks: "list[asyncio.Task[None]]") -> None:
+        """Cancel the parts until they are done: one cancellation can get lost, on either interpreter."""
+        if self.link is not None:
+            self.link.stop()
+        for _ in range(ENDING_TURNS):
+            running = [task for task in tasks if not task.done()]
+            if not running:
+                return
+            for task in running:
+                task.cancel()
+            await asyncio.sleep(TICK_MS / 1000)
 
     async def _guarded(self, part: "Callable[[], Coroutine[Any, Any, None]]") -> None:
-        """Run a part for ever; when it fails the relay opens first, and then it begins again."""
-        while True:
+        """Run a part until the app ends; when it fails or returns, the relay opens first, and then it begins again.
+
+        Whatever fails here itself, and whatever is no Exception, ends this task; `_ticks` notices.
+        """
+        while not self._ending:
+            failure: Exception = LocalError(reasons.ALARM_EXCEPTION, "a part of the app has returned")
             try:
                 await part()
+                if self._ending:
+                    return
             except Exception as error:
-                self.board.relay(False)
-                self.trouble = "%s: %s" % (type(error).__name__, error)
-                self.driver.core.fail(error.code if isinstance(error, WeldgateError) else 0, type(error).__name__)
+                failure = error
+            self.board.relay(False)
+            self.trouble = "%s: %s" % (type(failure).__name__, failure)
+            self.driver.core.fail(failure.code if isinstance(failure, WeldgateError) else 0, type(failure).__name__)
             await asyncio.sleep(RESTART_MS / 1000)
 
-    async def _ticks(self) -> None:
+    async def _ticks(self, parts: "list[asyncio.Task[None]]") -> None:
         clock = self.driver.core.clock
         due = clock.ticks_ms()
         while True:
+            for part in parts:
+                if part.done():
+                    await _raise_end(part)
             self.tick()
             due += TICK_MS
             late = ticks_diff(clock.ticks_ms(), due)
@@ -206,6 +232,15 @@ class App:
         while True:
             self.board.network_up(self.identity.ssid, self.identity.password)
             await asyncio.sleep(NETWORK_MS / 1000)
+
+
+async def _raise_end(part: "asyncio.Task[None]") -> None:
+    """Raise what a part that is gone died of."""
+    try:
+        await part
+    except asyncio.CancelledError:
+        pass
+    raise LocalError(reasons.ALARM_EXCEPTION, "a part of the app is gone")
 
 
 def load_identity(storage: Storage) -> "Identity":

@@ -96,6 +96,7 @@ class Chores:
         if core.facts.log.prune(core.clock.trusted_s, True):
             return True
         self._tidy_s = 0
+        core.ahead.settle()
         spool = core.storage.spool
         if spool.acked != self._acked:
             self._acked = spool.acked

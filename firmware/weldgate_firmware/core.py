@@ -6,6 +6,7 @@ again, independently of the table, whether anything is held, whether the sensor 
 """
 
 from weldgate_firmware import gate as gates
+from weldgate_firmware.ahead import Ahead
 from weldgate_firmware.alarms import BypassWatch
 from weldgate_firmware.holds import Holds
 from weldgate_firmware.log import POWERED, SESSION
@@ -60,6 +61,7 @@ class Core(Telling):
     ) -> None:
         super().__init__(identity, storage, clock, config, profile, outputs, random, sense)
         self.holds = Holds(self.facts)
+        self.ahead = Ahead(self)
         self.watch = BypassWatch(profile, config.bypass_ma)
         self.begin_commit: "Callable[[], None] | None" = None
         self.drop_commit: "Callable[[], None] | None" = None

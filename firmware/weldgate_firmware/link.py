@@ -20,7 +20,7 @@ from weldgate_protocol.stream import FrameStream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from typing import Any
 
     from weldgate_firmware.driver import Driver
@@ -62,6 +62,7 @@ class Link:
         random: returns that many random bytes.
         host: name or address of the collector.
         port: TCP port.
+        connect: opens a connection; given by tests.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Link:
         random: "Callable[[int], bytes]",
         host: str,
         port: int,
+        connect: "Callable[[str, int], Awaitable[Any]]" = asyncio.open_connection,
     ) -> None:
         self._conversation = conversation
         self._driver = driver
@@ -79,13 +81,17 @@ class Link:
         self._random = random
         self._host = host
         self._port = port
+        self._connect = connect
         self._address = host if _is_address(host) else ""
         self._stream = FrameStream()
         self._buffer = bytearray(RAW_MAX)
         self._wake = asyncio.Event()
         self._task: Any = None
+        self._failed: Exception | None = None  # what the reader failed of, the socket aside
+        self._connecting = False
         self._over = False
         self._dropped = False  # cancelled by `tick`, not by whoever runs the app
+        self._stopped = False  # for good; a cancellation alone can get lost
         self._changed = False
         self._cursor = 1  # next durable sequence number to send
         self._resume_at = 0  # past a hole that the ring can't fill: the next hello's oldest
@@ -110,7 +116,9 @@ class Link:
         if self._task is None or self._over:
             return
         conversation = self._conversation
-        patience = min(conversation.patience_ms, self._driver.config.link_silence_s * 1000)
+        patience = 1000 * CONNECT_S
+        if not self._connecting:
+            patience = min(conversation.patience_ms, self._driver.config.link_silence_s * 1000)
         if ticks_diff(now_ms, self._heard_ms) > patience:
             self.error = reasons.WIRE_HELLO_TIMEOUT
             self._drop()
@@ -118,8 +126,8 @@ class Link:
             self._wake.set()
 
     async def run(self) -> None:
-        """Connect, serve and connect again, until cancelled."""
-        while True:
+        """Connect, serve and connect again, until stopped or cancelled."""
+        while not self._stopped:
             welcomed = False
             if self._address or not self._driver.closed:
                 welcomed = await self._try_once()
@@ -132,19 +140,21 @@ class Link:
             await asyncio.sleep(wait_s)
 
     def stop(self) -> None:
-        """Drop the connection, if there is one."""
+        """Drop the connection, if there is one, and make no other: `run` ends."""
+        self._stopped = True
         self._drop()
 
     async def _try_once(self) -> bool:
         """Serve one connection to its end; tell whether the collector accepted it."""
         before = self.connections
         self._over = self._dropped = False
+        self._connecting = True
         self._heard_ms = self._beat_ms = self._clock.ticks_ms()
         self._task = asyncio.create_task(self._serve())
         try:
             await self._task
         except asyncio.CancelledError:
-            if not self._dropped:  # the app itself is ending, and this connection with it
+            if self._stopped or not self._dropped:  # the app itself is ending, and this connection with it
                 self._over = True
                 self._task.cancel()
                 await asyncio.gather(self._task, return_exceptions=True)
@@ -155,12 +165,21 @@ class Link:
             self._task = None
             self._conversation.end()
             self._driver.link_down()
+        failed = self._failed
+        self._failed = None
+        if failed is not None:
+            raise failed  # for the app to record: it was not the connection
         return self.connections > before
 
     async def _serve(self) -> None:
-        reader, writer = await asyncio.wait_for(asyncio.open_connection(self._resolved(), self._port), CONNECT_S)
+        # No `wait_for`: CPython's loses a cancellation that comes as the connection opens, MicroPython's raises what is
+        # no OSError. `tick` gives up a connection that takes too long.
+        reader, writer = await self._connect(self._resolved(), self._port)
+        self._connecting = False
         reading: Any = None
         try:
+            if self._over:
+                return
             writer.write(self._hello())
             await writer.drain()
             reading = asyncio.create_task(self._read(reader))
@@ -170,12 +189,21 @@ class Link:
                 while not self._over and self._speak(writer):
                     await writer.drain()
         finally:
-            self._over = True
+            await self._close(reading, writer)
+
+    async def _close(self, reading: "Any", writer: "Any") -> None:
+        """End both halves of a connection."""
+        self._over = True
+        try:
             if reading is not None:
                 reading.cancel()
                 await asyncio.gather(reading, return_exceptions=True)
+        finally:
             writer.close()
-            await writer.wait_closed()
+            try:
+                await writer.wait_closed()
+            except OSError:
+                pass  # lost before it was closed; raised here it would hide why this ended
 
     def _resolved(self) -> str:
         """Return the collector's address; looking a name up blocks, which `run` allows only with the relay open."""
@@ -198,7 +226,11 @@ class Link:
     async def _read(self, reader: "Any") -> None:
         try:
             while not self._over:
-                data = await reader.read(READ_BYTES)
+                try:
+                    data = await reader.read(READ_BYTES)
+                except OSError as error:
+                    self.error = error.errno or reasons.WIRE_HELLO_TIMEOUT
+                    return
                 if not data:
                     return
                 self._stream.feed(data)
@@ -206,8 +238,9 @@ class Link:
                 while raw is not None:
                     self._receive(raw)
                     raw = self._stream.take()
-        except OSError as error:
-            self.error = error.errno or reasons.WIRE_HELLO_TIMEOUT
+        except Exception as error:
+            self._failed = error
+            self._drop()  # a sender that waits for the socket would tell it late
         finally:
             self._over = True
             self._wake.set()
@@ -242,19 +275,16 @@ class Link:
         self._wake.set()
 
     def _welcomed(self, ahead: bool) -> None:
-        """Begin where the collector ends; a flash that went back in time says hello again under its new epoch."""
+        """Begin where the collector ends, or with what is owed to one that is ahead."""
         conversation = self._conversation
         driver = self._driver
         self.connections += 1
         self.error = 0
         if conversation.time_fresh:
             driver.time_offered(conversation.time_s, conversation.time_ms, conversation.quality)
-        if not driver.welcomed(conversation.high_water, ahead):
-            self._over = True
-            return
-        self._cursor = conversation.high_water + 1
+        self._cursor = driver.welcomed(conversation.high_water, ahead)
         held = driver.spool.next_held(self._cursor)
-        if 0 < held < conversation.first:
+        if conversation.high_water < held < conversation.first:
             # The collector went back between two connections: at the heartbeat it would declare lost what is here.
             self._resume_at = held
             self._over = True

@@ -1,8 +1,9 @@
 """Signed orders on their way in: verified in slices, carried out once, answered by a durable order-result.
 
 An order that rewrites a slot (configuration, key set, revocation list) waits, verified, until the relay is open:
-slots are never written under a session. One may wait; another is refused meanwhile. The driver serves tokens first, so
-no token is under verification when an order changes what it is judged by.
+slots are never written under a session. One may wait; another is refused meanwhile. A revocation list that names the
+live session ends it softly at once, so that it need not wait long. The driver serves tokens first, so no token is under
+verification when an order changes what it is judged by.
 """
 
 from struct import pack
@@ -10,7 +11,7 @@ from struct import pack
 from weldgate_firmware import clock as clocks
 from weldgate_firmware import gate as gates
 from weldgate_firmware.log import IDS_FROM, USED_ID, USED_IDS_MAX
-from weldgate_firmware.spool import RECORD
+from weldgate_firmware.spool import RECORD, REFUSAL
 from weldgate_firmware.telling import CLEARED
 from weldgate_protocol import messages, reasons
 from weldgate_protocol import order as protocol_order
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from weldgate_firmware.core import Core
+    from weldgate_firmware.sessions import Session
     from weldgate_firmware.trust import Trust
     from weldgate_protocol.claims import Context
     from weldgate_protocol.order import Order
@@ -43,13 +45,24 @@ _KINDS = {
 _IN_SLOTS = (messages.CONFIG, messages.KEY_SET, messages.REVOCATIONS)
 
 
+def _names(order: "Order", token: bytes, kid: bytes) -> bool:
+    """Whether a revocation list names a token or its key."""
+    return token in order.tokens or kid in order.kids
+
+
+def _names_session(order: "Order", session: "Session") -> bool:
+    """Whether a revocation list names a session: by its first token, by the last that extended it, or by the key."""
+    return session.token in order.tokens or _names(order, session.latest, session.kid)
+
+
 class Orders:
     """The order being verified, and the one that waits for the relay to open."""
 
-    def __init__(self, core: "Core", trust: "Trust", judge: "Judge") -> None:
+    def __init__(self, core: "Core", trust: "Trust", judge: "Judge", soft_end: "Callable[[int], None]") -> None:
         self._core = core
         self._trust = trust
         self._judge = judge
+        self._soft_end = soft_end
         self._steps: "Generator[None, None, Order] | None" = None
         self._type = 0
         self._data = b""
@@ -77,11 +90,13 @@ class Orders:
 
     def step(self) -> bool:
         """Verify one slice further, or carry out what waited; True when there was something to do."""
-        if self._waiting is not None and not self._core.closed:
+        if self._waiting is not None:
             type_, order, data = self._waiting
-            self._waiting = None
-            self._carry_out(type_, order, data)
-            return True
+            if not self._core.closed:
+                self._waiting = None
+                self._carry_out(type_, order, data)
+                return True
+            self._end_revoked(type_, order)  # a token on the list may have extended the session since
         steps = self._steps
         if steps is None:
             return False
@@ -97,12 +112,20 @@ class Orders:
 
     def _verified(self, type_: int, order: "Order", data: bytes) -> None:
         if type_ in _IN_SLOTS and self._core.closed:
+            self._end_revoked(type_, order)
             if self._waiting is None:
                 self._waiting = (type_, order, data)
-            else:
+            elif self._waiting[1].id != order.id:
+                # Else it is the same one again: it is answered when its time comes.
                 self._answer(order.id, type_, reasons.ORDER_IN_SESSION)
             return
         self._carry_out(type_, order, data)
+
+    def _end_revoked(self, type_: int, order: "Order") -> None:
+        """End the live session softly, if this is a revocation list that names it (M-ORD-16)."""
+        session = self._core.session
+        if type_ == messages.REVOCATIONS and session is not None and _names_session(order, session):
+            self._soft_end(reasons.END_REVOKED)
 
     def _carry_out(self, type_: int, order: "Order", data: bytes) -> None:
         """Do what the order says, then keep its id and answer."""
@@ -120,7 +143,7 @@ class Orders:
                 reason = self._clear(order)
             else:
                 reason = self._take(order, data)
-        self._answer(order.id, type_, reason)
+        self._answer(order.id, type_, reason, RECORD)
         core.settle()
         core.outputs.changed()
 
@@ -146,25 +169,34 @@ class Orders:
 
     def _take(self, order: "Order", data: bytes) -> int:
         """Put configuration, key set or revocation list in force."""
-        core = self._core
         if order.version <= self._trust.versions[order.kind]:
             return reasons.ORDER_VERSION_OLD  # a newer one came while this one waited
         try:
             self._trust.take(order, data)
         except (ConfigError, StorageError) as error:
             return error.code
-        session = core.session
-        if session is not None and self._trust.revokes(session.latest, session.kid):
-            core.post(gates.HARD_END, reasons.END_NOT_RESUMED)
+        if order.kind == protocol_order.REVOCATIONS:
+            self._revoke(order)
         self.report_due = True
         return 0
 
-    def _answer(self, order: bytes, type_: int, reason: int) -> None:
-        """Record what became of an order."""
+    def _revoke(self, order: "Order") -> None:
+        """End what a list in force names, the relay being open: a suspended session, a token that waits for its act."""
+        core = self._core
+        session = core.session
+        if session is not None and _names_session(order, session):
+            core.post(gates.HARD_END, reasons.END_REVOKED)
+        armed = core.armed
+        if armed is not None and _names(order, armed.id, armed.kid):
+            core.post(gates.HARD_END)
+            core.refuse(reasons.TOKEN_REVOKED, core.armed_via, armed)
+
+    def _answer(self, order: bytes, type_: int, reason: int, priority: int = REFUSAL) -> None:
+        """Record what became of an order; an answer to one that did nothing takes no other record's room."""
         fields = {
             "order": order,
             "type": type_,
             "result": REFUSED if reason else APPLIED,
             "reason": reason or None,
         }
-        self._core.recorder.note(messages.ORDER_RESULT, fields, RECORD)
+        self._core.recorder.note(messages.ORDER_RESULT, fields, priority)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Stamp = tuple[int, int, int]
     Item = tuple[int, Fields, int, Stamp, "Callable[[], None] | None"]
 
-GAP_UNCLEAN = const(1)  # gap causes, SPEC "gap"; the spool gives 2 and 4
+# Gap causes, SPEC "gap"; the spool gives 1, 2, 4 and 6.
 GAP_FORMATTED = const(3)
 GAP_NOT_ADMITTED = const(5)
 
@@ -53,6 +53,11 @@ class Recorder:
 
     def __len__(self) -> int:
         return len(self._queue)
+
+    @property
+    def next_seq(self) -> int:
+        """The number that a record written now would bear: where numbers are `skipped`, a gap goes first."""
+        return self.spool.next_seq + (0 if self.spool.skipped is None else 1)
 
     def note(
         self,
@@ -121,7 +126,7 @@ class Recorder:
         spool = self.spool
         skipped = spool.skipped
         if skipped is not None:
-            gap = {"first": skipped[0], "last": skipped[1], "cause": GAP_UNCLEAN}
+            gap = {"first": skipped[0], "last": skipped[1], "cause": spool.skip_cause}
             spool.append(self._frame(messages.GAP, gap, stamp), spools.RECORD, may_erase)
         if type_ == messages.TELEMETRY and self.skipped:
             fields["skipped"] = self.skipped

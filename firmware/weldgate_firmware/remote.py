@@ -4,10 +4,9 @@ A lock opens before anything else happens; all the rest may be late. Whatever re
 nothing from afar is ever a local act.
 """
 
-from weldgate_firmware import startup
 from weldgate_firmware.holds import MODE_NOW
 from weldgate_protocol import reasons
-from weldgate_protocol.errors import StorageError, WeldgateError
+from weldgate_protocol.errors import WeldgateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,27 +97,21 @@ class Remote:
         except Exception as error:
             self._failed(error)
 
-    def welcomed(self, high_water: int, ahead: bool = False) -> bool:
+    def welcomed(self, high_water: int, ahead: bool = False) -> int:
         """Take the collector's high-water of this epoch, which may have gone backward.
 
         Args:
             high_water: its highest number of this epoch.
-            ahead: it has more than this chip ever sent.
+            ahead: it has more than this chip had given when it said hello.
 
         Returns:
-            Whether the conversation may go on; False: a new epoch was drawn, the link must say hello again.
+            The number from which the conversation goes on; below high-water while a collector that was ahead is owed.
         """
         spool = self.core.storage.spool
-        try:
-            if not ahead:
-                spool.rewind(high_water)
-                return True
-        except StorageError:
-            ahead = True
-        old = (spool.epoch, high_water)
-        spool.renew()
-        startup.open_epoch(self.core, old)
-        return False
+        if ahead or high_water >= spool.next_seq:
+            self.core.ahead.found(high_water)
+        spool.rewind(high_water)
+        return (spool.acked if spool.ahead else high_water) + 1
 
     def identify(self, seconds: int) -> None:
         """Have the chip show itself to somebody who looks for it."""

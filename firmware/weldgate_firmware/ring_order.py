@@ -120,8 +120,11 @@ class RingOrder:
                     bound = self.first[index]
                 self.first[index] = bound
 
-    def read_tail(self) -> "tuple[int, int]":
+    def read_tail(self, floor: int = 1) -> "tuple[int, int]":
         """Find the newest committed record and whether something was torn behind it.
+
+        Args:
+            floor: smallest number that may have been given to what was torn, and may be given next.
 
         Returns:
             (highest number committed, next number to use). `write_at` is set; behind a torn record it is the
@@ -129,7 +132,7 @@ class RingOrder:
         """
         sectors = self.sectors
         highest = self._walk(self.head)
-        next_seq = max(self.first[self.head], highest + 1)
+        next_seq = max(self.first[self.head], highest + 1, floor)
         self.write_at = sectors.end
         try:
             torn = not sectors.io.blank(sectors.start(self.head) + sectors.end, sectors.size - sectors.end)

@@ -51,7 +51,6 @@ class Spool(SpoolHeld):
 
     Attributes:
         formatted: mount found nothing of ours: a new epoch, to be opened by a gap and an alarm.
-        skipped: numbers (first, last) that the next record, a gap, must declare; or None.
         failed: flash did not take a record; cleared when it works again.
         dropped: unacknowledged records given up since boot.
         goal: clean sectors to be kept ready.
@@ -78,13 +77,13 @@ class Spool(SpoolHeld):
         self.formatted = False
         self.failed = False
         self.dropped = 0
-        self.skipped: "tuple[int, int] | None" = None
 
-    def mount(self, acked: "tuple[bytes, int] | None" = None) -> None:
+    def mount(self, acked: "tuple[bytes, int] | None" = None, ahead: "tuple[bytes, int] | None" = None) -> None:
         """Find the ring's order, its newest record and whether its tail is whole; erases nothing.
 
         Args:
             acked: (epoch, through) as the log remembers it; `through` may lag behind the truth.
+            ahead: (epoch, high-water) of a collector that was ahead and is still owed what was unacknowledged.
         """
         self.failed = False
         if not self._ring.mount():
@@ -92,8 +91,9 @@ class Spool(SpoolHeld):
             return
         self.formatted = False
         self._forget()
-        self.skipped = None
-        self.highest, self.next_seq = self._ring.read_tail()
+        if ahead is not None and ahead[0] == self._ring.epoch:
+            self.ahead = ahead[1]
+        self.highest, self.next_seq = self._ring.read_tail(self.ahead + 1)
         if acked is not None and acked[0] == self._ring.epoch:
             self.acked = acked[1]
             if acked[1] > self.highest:
@@ -108,7 +108,6 @@ class Spool(SpoolHeld):
         """Begin a new epoch: nothing held, numbers from 1. Erases nothing; the first append makes it last."""
         self._ring.renew(self._random(4))
         self._forget()
-        self.skipped = None
         self.formatted = True
         self._recount()
 

@@ -6,13 +6,17 @@ The link reads from here and acknowledges here; `spool` adds what writes and era
 from weldgate_firmware.ring_format import RingSectors
 from weldgate_firmware.ring_order import RingOrder
 from weldgate_firmware.ring_reader import RingReader
+from weldgate_protocol import messages
 from weldgate_protocol._compat import const
-from weldgate_protocol.errors import StorageError
+from weldgate_protocol.errors import CborError, MessageError, StorageError
+from weldgate_protocol.frame import HEADER_BYTES, RAW_MAX, TAG_BYTES
 from weldgate_protocol.messages import GAP
 from weldgate_protocol.reasons import STORAGE_SEQUENCE
 
-CAUSE_OVERWRITTEN = const(2)  # gap causes, SPEC "gap"
+CAUSE_UNCLEAN = const(1)  # gap causes, SPEC "gap"
+CAUSE_OVERWRITTEN = const(2)
 CAUSE_UNREADABLE = const(4)
+CAUSE_AHEAD = const(6)
 
 
 class SpoolHeld:
@@ -22,6 +26,9 @@ class SpoolHeld:
         next_seq: the number the next record must bear.
         highest: the highest number held or acknowledged, 0 when none.
         acked: everything up to here is with the collector.
+        ahead: high-water of a collector that had more than this chip ever gave, until an ack above it; else 0. What
+            is held behind `acked` is owed to it as long, though it has those numbers.
+        skipped: numbers (first, last) that the next record, a gap, must declare; or None.
         lost_cause: gap cause (2 or 4) of what `take_lost` gives.
     """
 
@@ -31,6 +38,8 @@ class SpoolHeld:
         self.next_seq = 1
         self.highest = 0
         self.acked = 0
+        self.ahead = 0
+        self.skipped: "tuple[int, int] | None" = None
         self.lost_cause = CAUSE_OVERWRITTEN
         self._lost: "tuple[int, int] | None" = None
         self._noted = 0  # losses up to this number were noted already
@@ -39,8 +48,8 @@ class SpoolHeld:
     def _forget(self) -> None:
         """Begin with nothing held."""
         self.next_seq = 1
-        self.highest = self.acked = self._noted = 0
-        self._lost = None
+        self.highest = self.acked = self.ahead = self._noted = 0
+        self._lost = self.skipped = None
         self._reader.forget()
 
     @property
@@ -82,8 +91,30 @@ class SpoolHeld:
         return self._reader.read(seq, buf) if 1 <= seq <= self.highest else 0
 
     def next_held(self, seq: int) -> int:
-        """Give the smallest number held that is `seq` or more, 0 when there is none."""
-        return self._reader.next_held(seq)
+        """Give the smallest number held that is `seq` or more, 0 when there is none.
+
+        What is owed to a collector that was ahead, and is found missing on the way, is noted for `take_lost`: that
+        collector has these numbers, so it will not declare them.
+        """
+        held = self._reader.next_held(seq)
+        if held != seq and self.acked < seq <= min(self.ahead, self.highest):
+            self._note_lost(seq, self._declared_from(held) - 1, self._cause_of(seq))
+        return held
+
+    def _declared_from(self, held: int) -> int:
+        """Give the first number that the record `held` accounts for: its own, or a gap's first one right behind it."""
+        if held == 0:
+            return self.highest + 1
+        raw = bytearray(RAW_MAX)
+        length = self._reader.read(held, raw) if self._reader.type == GAP else 0
+        if length:
+            try:
+                gap = messages.decode(GAP, bytes(raw[HEADER_BYTES : length - TAG_BYTES]))
+            except (CborError, MessageError):
+                return held
+            if "epoch" not in gap and gap.get("last") == held - 1:
+                return int(gap["first"])
+        return held
 
     def hole_after(self, seq: int) -> bool:
         """Tell whether the record after `seq` is missing although later ones exist, and the next is no gap.
@@ -119,6 +150,8 @@ class SpoolHeld:
             raise StorageError(STORAGE_SEQUENCE, "ack %d, the highest record is %d" % (through, self.highest))
         if through > self.acked:
             self.acked = through
+            if through > self.ahead:
+                self.ahead = 0  # the same connection brought all that was owed before it
             self._recount()
 
     def rewind(self, high_water: int) -> int:
@@ -127,26 +160,45 @@ class SpoolHeld:
         Records behind it that are held no more are noted for `take_lost`.
 
         Args:
-            high_water: its highest number of this epoch.
+            high_water: its highest number of this epoch. While `ahead` it acknowledges nothing.
 
         Returns:
             The number to send next: the first held behind it, 0 when there is none.
 
         Raises:
-            StorageError: STORAGE_SEQUENCE, the collector has more than this flash ever wrote: the flash went back in
-                time, and only a new epoch (`renew`) keeps numbers from being used twice.
+            StorageError: STORAGE_SEQUENCE, the collector has more than this flash ever wrote: `go_above` comes first.
         """
         if high_water >= self.next_seq:
             raise StorageError(STORAGE_SEQUENCE, "high-water %d, next record %d" % (high_water, self.next_seq))
-        self.acked = min(high_water, self.highest)
+        self.acked = min(high_water, self.acked if self.ahead else self.highest)
         self._recount()
         held = self._reader.next_held(self.acked + 1)
         if self.hole_after(self.acked):
-            oldest = self._ring.oldest()
-            rotten = oldest >= 0 and self._ring.first[oldest] <= self.acked + 1
             last = (held or self.highest + 1) - 1
-            self._note_lost(self.acked + 1, last, CAUSE_UNREADABLE if rotten else CAUSE_OVERWRITTEN)
+            self._note_lost(self.acked + 1, last, self._cause_of(self.acked + 1))
         return held
+
+    def go_above(self, high_water: int) -> None:
+        """Number on above a collector that is ahead; what it has not acknowledged stays owed to it.
+
+        Args:
+            high_water: its highest number of this epoch. Numbers up to it that were not given are `skipped`.
+        """
+        self.ahead = max(self.ahead, high_water)
+        if high_water >= self.next_seq:
+            self.skipped = (self.skipped[0] if self.skipped is not None else self.next_seq, high_water)
+            self.next_seq = high_water + 1
+
+    @property
+    def skip_cause(self) -> int:
+        """Gap cause of what is `skipped`."""
+        ahead = self.skipped is not None and self.skipped[0] <= self.ahead
+        return CAUSE_AHEAD if ahead else CAUSE_UNCLEAN
+
+    def _cause_of(self, seq: int) -> int:
+        """Gap cause of a number that is held no more: was its sector overwritten, or is it there?"""
+        oldest = self._ring.oldest()
+        return CAUSE_UNREADABLE if oldest >= 0 and self._ring.first[oldest] <= seq else CAUSE_OVERWRITTEN
 
     def take_lost(self) -> "tuple[int, int] | None":
         """Give the numbers (first, last) lost since the last call, to be declared by a gap; cause in `lost_cause`."""

@@ -143,9 +143,8 @@ class Starts:
         claims = self._claims()
         session = Session(claims.id, claims.kid, claims.holder)
         session.grant(end_of(claims), claims.limit_s, claims.offline_s, core.clock.now_s)
-        spool = core.recorder.spool
-        session.epoch = spool.epoch
-        session.start_seq = spool.next_seq + (0 if spool.skipped is None else 1)  # a gap goes first
+        session.epoch = core.recorder.spool.epoch
+        session.start_seq = core.recorder.next_seq
         self._fresh = session
         core.facts.log.put(POWERED, session.keep_next(), b"", True)
         core.facts.log.put(SESSION, session.encode(), b"", True)
@@ -153,6 +152,8 @@ class Starts:
     def _record_start(self) -> None:
         core = self._core
         claims = self._claims()
+        if self._fresh is not None and self._fresh.start_seq != core.recorder.next_seq:
+            self._keep_session()  # numbers went on meanwhile: a boot finds the start by its own
         fields = {
             "token": claims.id,
             "kid": claims.kid,

@@ -7,7 +7,7 @@
 The layout depends on nothing but this file and the partition's size, so that a chip finds its data after an update.
 """
 
-from weldgate_firmware.log import ACKED, LOG_SECTORS, Log
+from weldgate_firmware.log import ACKED, AHEAD, LOG_SECTORS, Log
 from weldgate_firmware.slots import SLOT_SECTORS, Slots
 from weldgate_firmware.spool import SECTORS_MIN, SESSION, Spool
 from weldgate_protocol._compat import const
@@ -56,17 +56,21 @@ class Storage:
         Raises:
             StorageError: STORAGE_UNREADABLE, the log can't be read; the spool is mounted all the same.
         """
-        acked = None
+        acked = ahead = None
         try:
             self.log.mount()
             for _ in range(_SERVICE_MAX):
                 if not self.log.service(True):
                     break
-            value = self.log.get(ACKED)
-            if value is not None and len(value) == 8:
-                acked = (value[:4], int.from_bytes(value[4:], "big"))
+            acked = self._number_of(ACKED)
+            ahead = self._number_of(AHEAD)
         finally:
-            self.spool.mount(acked)
+            self.spool.mount(acked, ahead)
+
+    def _number_of(self, kind: int) -> "tuple[bytes, int] | None":
+        """Return a fact's epoch and number, None when there is no such fact."""
+        value = self.log.get(kind) or b""
+        return (value[:4], int.from_bytes(value[4:8], "big")) if len(value) >= 8 else None
 
     def save_acked(self) -> None:
         """Let the log remember what the collector has (a hint: it may lag behind, it never leads).

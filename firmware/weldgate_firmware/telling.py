@@ -120,8 +120,8 @@ class Telling:
             self.recorder.note(messages.REFUSAL, fields, REFUSAL)
         self.recorder.skipped += self.refusals.take_overflow()
 
-    def alarm(self, reason: int, id_: bytes, state: int, latched: bool, order: "bytes | None" = None) -> None:
-        """Record an alarm raised or cleared, and have it told at once."""
+    def alarm(self, reason: int, id_: bytes, state: int, latched: bool, order: "bytes | None" = None) -> bool:
+        """Record an alarm raised or cleared, and have it told at once; False when the queue is full."""
         fields = {
             "alarm": reason,
             "id": id_,
@@ -131,10 +131,11 @@ class Telling:
             "token": self.session.token if self.session is not None else None,
             "order": order,
         }
-        self.recorder.note(messages.ALARM, fields, RECORD)
+        noted = self.recorder.note(messages.ALARM, fields, RECORD)
         if state == RAISED:
             self.last_reason = reason
         self.outputs.changed()
+        return noted
 
     def note_arc(self) -> None:
         """Record the arc segment that has just been closed."""

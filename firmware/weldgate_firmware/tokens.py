@@ -144,6 +144,8 @@ class Tokens:
             reason = reasons.GATE_CURRENT_BEFORE_START
         elif core.session is not None and core.session.left(core.clock)[0] <= 0:
             reason = reasons.GATE_LIMIT_SPENT
+        elif self._is_revoked():
+            reason = reasons.TOKEN_REVOKED  # the power went between the list and the stop
         elif core.armed is not None and end_of(core.armed) <= core.clock.now_s:
             reason = reasons.TOKEN_EXPIRED  # while it waited
         if reason:
@@ -151,6 +153,12 @@ class Tokens:
             return
         core.act = act
         core.post(gates.LOCAL_ACT)
+
+    def _is_revoked(self) -> bool:
+        session = self._core.session
+        if session is None:
+            return False
+        return self._trust.revokes(session.token, session.kid) or self._trust.revokes(session.latest, session.kid)
 
     # -- extending -------------------------------------------------------------------
 
@@ -166,6 +174,7 @@ class Tokens:
             return True  # it ended meanwhile: the new token is used up, as if it had been shown a second earlier
         session.grant(end_of(claims), claims.limit_s, claims.offline_s, core.clock.now_s)
         session.latest = claims.id
+        session.kid = claims.kid
         session.extensions += 1
         core.facts.put(SESSION, session.encode())
         core.tell(0)

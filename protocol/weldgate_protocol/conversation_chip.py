@@ -59,7 +59,7 @@ class ChipConversation:
         authentic: what came last was verified and took effect in an accepted conversation: the collector was heard.
         frame, type, fields: what came last, when authentic.
         high_water: the collector's highest committed sequence number; durable frames follow from the next one.
-        acked: what may be overwritten: through the higher of high-water and acks.
+        acked: the higher of high-water and acks: what may be overwritten, if nothing is owed (M-CONV-19).
         time_fresh: the welcome's time may be taken.
         time_s, time_ms, quality: that time, Unix.
         retry_s: wait wished before the next attempt, 0 for none, at most RETRY_MAX_S.
@@ -106,6 +106,7 @@ class ChipConversation:
         self._seq = 0
         self._seq_heard = 0
         self._sent = 0
+        self._repeats = self._repeated = 0  # frames sent though the collector has their numbers; the last one's
         self.reason = 0
         self.authentic = False
         self.frame: Frame | None = None
@@ -114,12 +115,10 @@ class ChipConversation:
         self.high_water = 0
         self.acked = 0
         self.time_fresh = False
-        self.time_s = 0
-        self.time_ms = 0
+        self.time_s = self.time_ms = 0
         self.quality = QUALITY_FLOOR
         self.retry_s = 0
-        self.bad_tags = 0
-        self.repeats = 0
+        self.bad_tags = self.repeats = 0
 
     @property
     def first(self) -> int:
@@ -203,17 +202,18 @@ class ChipConversation:
         return wire
 
     def follows(self, raw: bytes) -> bool:
-        """Tell whether a durable frame is the next one the collector can take.
+        """Tell whether a durable frame is one that the collector can take now.
 
-        It is when its number is the next in line, or when it is the gap record that declares all between. Where the
-        spool has neither (overwritten meanwhile, unreadable), the chip ends the connection and names the number it
-        can go on from as `oldest` of its next hello; the collector then declares what lies before it.
+        It is when the collector has its number (a repeat: to one that is ahead), when its number is the next in line,
+        or when it is the gap record that declares all between. Where the spool has none (overwritten, unreadable), the
+        chip ends the connection and names as `oldest` of its next hello whence it can go on; the collector then
+        declares what lies before it.
 
         Args:
             raw: header, payload and tag, as spooled.
         """
         seq = parse(raw).seq
-        return seq == self._next or (seq > self._next and c.bridges(raw, self._next - 1))
+        return seq <= self.high_water or seq == self._next or (seq > self._next and c.bridges(raw, self._next - 1))
 
     def sent(self, seq: int) -> None:
         """Note a durable frame as sent on this connection, before its bytes leave.
@@ -222,7 +222,10 @@ class ChipConversation:
             LocalError: the heartbeat that opens the connection has not been sent (WIRE_NOT_ONLINE).
         """
         self._own(c.E_SEND_DURABLE)
-        self._next = seq + 1
+        self._next = max(self._next, seq + 1)
+        if self._repeated < seq <= self.high_water:
+            self._repeated = seq
+            self._repeats += 1
         if seq > self._sent:
             self._sent = seq
 
@@ -261,6 +264,8 @@ class ChipConversation:
             if fields["epoch"] != self._epoch or through > self._sent:
                 illegal = True
                 fault = reasons.WIRE_ACK_BEYOND_SENT
+            elif c.number(fields, "repeats") < self._repeats:
+                through = 0  # the line has lost one that it does not miss: this ack covers nothing
         elif illegal:
             fault = reasons.FRAME_DIRECTION if not frame.down else reasons.FRAME_DEVICE
         kind = c.E_ILLEGAL if illegal else c.E_ACK if frame.type == messages.ACK else c.E_DOWNLINK

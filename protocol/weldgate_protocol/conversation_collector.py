@@ -126,8 +126,10 @@ class CollectorConversation:
         self._seq_heard = 0
         self._high = 0  # highest number in line
         self._base = 0  # the same when the chip came online
-        self._committed = 0  # what was committed then
         self._seen = 0  # what it has certainly sent or been told of, before the line moves on from base
+        self._told = 0  # the welcome's high-water
+        self._repeats = 0  # frames up to there that came, and the last one's number
+        self._repeated = 0
         self._acked = 0
         self._go(c.HELLO_WAIT << 4)
 
@@ -277,7 +279,8 @@ class CollectorConversation:
         if retry_s:
             fields["retry_s"] = retry_s
         if status == c.STATUS_ACCEPTED:
-            self._seen = self._acked = fields["high_water"] = self._high_water(self.device, self.epoch) or 0
+            high = self._high_water(self.device, self.epoch) or 0
+            self._told = self._seen = self._acked = fields["high_water"] = high
         events.append((SEND, self._wire(messages.WELCOME, messages.encode(messages.WELCOME, fields), conn)))
         if status == c.STATUS_ACCEPTED:
             self._conn = conn
@@ -313,8 +316,8 @@ class CollectorConversation:
             fields = None
         events.append((VOLATILE, frame, fields))
         if frame.type == messages.HEARTBEAT:
-            # Also when it says nothing new: the chip learns that somebody who has the key is still there.
-            self._acked = max(self._acked, min(self._seen, self._committed))
+            # Also when it says nothing new: the chip learns that somebody who has the key is still there. It does not
+            # run ahead of `acknowledge`: a repeat's number is committed long before it has been compared.
             events.append((SEND, self._ack()))
 
     def _come_online(self, events: "list[Event]") -> None:
@@ -323,7 +326,7 @@ class CollectorConversation:
         oldest = c.number(self._hello, "oldest")
         highest = c.number(self._hello, "highest")
         events.append((CAME_ONLINE, self.device, self.epoch, self._hello, high is None))
-        base = self._committed = high or 0
+        base = high or 0
         if oldest > base + 1:
             events.append((DECLARE, self.epoch, base + 1, oldest - 1))
             base = oldest - 1
@@ -336,6 +339,9 @@ class CollectorConversation:
         """Take a verified durable frame that is not the next in line."""
         if seq <= self._high:
             self._seen = max(self._seen, seq)
+            if self._repeated < seq <= self._told:
+                self._repeated = seq
+                self._repeats += 1
             events.append((REPEAT, seq, raw))
         elif c.bridges(raw, self._high):
             events.append((BRIDGE, seq, raw, self._high + 1))
@@ -347,8 +353,8 @@ class CollectorConversation:
         """Return an ack of what is acknowledged so far."""
         if self._conn is None:
             return b""
-        payload = messages.encode(messages.ACK, {"epoch": self.epoch, "through": self._acked})
-        return self._wire(messages.ACK, payload, self._conn)
+        fields = {"epoch": self.epoch, "through": self._acked, "repeats": self._repeats or None}
+        return self._wire(messages.ACK, messages.encode(messages.ACK, fields), self._conn)
 
     def _wire(self, type_: int, payload: bytes, key: "HmacKey | None") -> bytes:
         """Seal a downlink message under the next number of this connection; without a key the tag is zero."""

@@ -199,7 +199,11 @@ FIELDS: dict[str, dict[str, str]] = {
         "reason": "why not accepted",
         "retry_s": "seconds to wait before the next connection",
     },
-    "ack": {"epoch": "epoch it is about", "through": "highest number committed without a hole"},
+    "ack": {
+        "epoch": "epoch it is about",
+        "through": "highest number committed without a hole",
+        "repeats": "frames up to the welcome's high-water that this connection has brought; absent: 0",
+    },
     "poll": {"frames": "frames allowed in answer"},
     "token": {"token": "COSE_Sign1 token"},
     "lock": {
@@ -250,7 +254,7 @@ ENUMS: dict[str, dict[int, str]] = {
     "mode": {1: "soft", 2: "now"},
     "what": {1: "state", 2: "configuration", 3: "diagnostics"},
 }
-_GAP_CAUSES = {1: "unclean tail", 2: "overwritten", 3: "formatted", 4: "unreadable", 5: "not admitted"}
+_GAP_CAUSES = {1: "unclean tail", 2: "overwritten", 3: "formatted", 4: "unreadable", 5: "not admitted", 6: "ahead"}
 
 
 def meaning(message: str, field: str) -> dict[int, str]:

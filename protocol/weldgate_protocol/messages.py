@@ -253,6 +253,7 @@ MESSAGES: "dict[int, tuple[str, tuple[Field, ...]]]" = {
     ACK: ("ack", (
         (1, "epoch", "bytes", True, 4, 4),
         (2, "through", "uint", True, 0, _U32),
+        (3, "repeats", "uint", False, 0, _U32),
     )),
     POLL: ("poll", (
         (1, "frames", "uint", True, 1, _U8),

@@ -89,6 +89,7 @@ END_NOT_RESUMED = const(130)
 END_REPLACED = const(131)
 END_FAULT = const(132)
 END_POWER_LOSS = const(133)
+END_REVOKED = const(134)
 
 # 150–199 alarms
 ALARM_BYPASS = const(150)
@@ -108,6 +109,7 @@ ALARM_WATCHDOG_RESET = const(163)
 ALARM_BUTTON_STUCK = const(164)
 ALARM_FLASH_FAILED = const(165)
 ALARM_REMOVAL = const(166)
+ALARM_SILENT = const(167)
 
 # 200–219 frames and streams
 FRAME_CRC = const(200)

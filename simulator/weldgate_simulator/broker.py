@@ -17,6 +17,7 @@ from typing import Self
 
 from weldgate_protocol.errors import LocalError
 from weldgate_protocol.reasons import TOOL_BROKER
+from weldgate_simulator.tether import tethered
 
 __all__ = ["Broker", "BrokerError", "MosquittoBroker", "NatsBroker", "free_port"]
 
@@ -37,6 +38,7 @@ class Broker:
 
     Attributes:
         host, port: where MQTT listens; the port is drawn once and kept over restarts.
+        tethered: whether it ends with this process, even when that is killed; then start it from the main thread.
     """
 
     host = "127.0.0.1"
@@ -51,6 +53,7 @@ class Broker:
         """
         self.folder = folder
         self.port = port or free_port()
+        self.tethered = False
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -77,9 +80,10 @@ class Broker:
             BrokerError: it isn't installed, ended at once, or did not answer in time.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        command = tethered(self._command()) if self.tethered else self._command()
         with (self.folder / "broker.log").open("ab") as log:
             self._process = subprocess.Popen(
-                self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         deadline_s = time.monotonic() + _READY_S
         while not self._answers():

@@ -7,7 +7,7 @@ names that the files have in a checkout.
 from pathlib import Path
 
 from weldgate_simulator import __version__
-from weldgate_simulator.debian import default_cache
+from weldgate_simulator.fetched import default_cache
 
 __all__ = ["DEMO_FILES", "ROOT", "TRACE", "build_folder", "find", "missing", "package"]
 

@@ -1,7 +1,8 @@
 """Finds the real MicroPython and runs programs in it.
 
 Decides which interpreters there are, in this order: `$MICROPYTHON`, `micropython` ≥ 1.25 on PATH, a private unpack
-of Debian's package (`debian`), the `micropython` extra's wheel, and Debian's 32-bit package for the suites.
+of Debian's package (`debian`), the `micropython` extra's wheel, and for the suites a 32-bit one: Debian's, else the
+WebAssembly port from npm (`webassembly`).
 What they run is compiled by `build`; what they are fed is the caller's business. What is missing is told to the
 caller in one sentence each and is never an exception: `find()` then returns None and the caller decides.
 """
@@ -17,11 +18,12 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from weldgate_simulator import debian
+from weldgate_simulator import debian, webassembly
 
 __all__ = ["MINIMUM_VERSION", "Interpreter", "find", "find_all", "main", "probe"]
 
 MINIMUM_VERSION = (1, 25, 0)
+NPM = "npm"  # where the WebAssembly port comes from
 CHIP_HEAP = "128wk"  # 128 k words: on 64 bits an object takes twice what it takes on the chip (FACTS)
 PROBE_TIMEOUT_S = 20
 # `sys.implementation._mpy >> 10` → mpy-cross -march; py/persistentcode.h, MP_NATIVE_ARCH_*
@@ -55,7 +57,8 @@ class Interpreter:
         version: (major, minor, micro).
         bits: 32 or 64.
         arch: mpy-cross' name of the native code it loads: `x64`, `x86`, …, or `none`.
-        origin: `environment`, `PATH`, `Debian amd64`, `Debian i386` or `wheel`.
+        origin: `environment`, `PATH`, `Debian amd64`, `Debian i386`, `wheel` or `npm`.
+        has_sockets: whether it reaches a network; the WebAssembly port does not.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Interpreter:
         self.bits = bits
         self.arch = arch
         self.origin = origin
+        self.has_sockets = origin != NPM
 
     @property
     def name(self) -> str:
@@ -255,7 +259,10 @@ def _candidates(
         yield _from_debian(_DEBIAN_NAMES.get(platform.machine(), platform.machine()), cache, fetch)
     yield _from_wheel()
     if not any(i.bits == 32 for i in found):
-        yield _from_narrow_debian(cache, fetch)
+        narrow, sentence = _from_narrow_debian(cache, fetch)
+        yield narrow, sentence
+        if narrow is None:
+            yield _from_npm(cache, fetch)
 
 
 def _from_debian(architecture: str, cache: Path | None, fetch: bool) -> _Candidate:
@@ -283,6 +290,16 @@ def _probe_unpacked(root: Path, origin: str) -> _Candidate:
         return None, f"{root} holds no loader for {origin}'s micropython"
     path = root / "usr" / "bin" / "micropython"
     return probe([str(loaders[0]), "--library-path", str(loaders[0].parent), str(path)], origin, path=path)
+
+
+def _from_npm(cache: Path | None, fetch: bool) -> _Candidate:
+    """Look for the WebAssembly port, the other 32-bit build: no sockets, but integers as small."""
+
+    def start(root: Path) -> _Candidate:
+        return probe(webassembly.command(root), NPM, path=root / "micropython.wasm")
+
+    root, sentence = webassembly.unpack(works=lambda place: start(place)[0] is not None, cache=cache, fetch=fetch)
+    return (None, sentence) if root is None else start(root)
 
 
 def _from_wheel() -> _Candidate:

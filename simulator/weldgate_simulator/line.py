@@ -22,6 +22,7 @@ from weldgate_collector import Chip, add_chips, write_secret
 from weldgate_protocol.errors import LocalError
 from weldgate_protocol.reasons import TOOL_TIMEOUT
 
+from . import tether
 from .broker import Broker, NatsBroker, free_port
 
 __all__ = ["Line", "LineError", "bench", "wait_for"]
@@ -56,7 +57,15 @@ class Line:
         store, journal: the collector's and the consumer's database.
     """
 
-    def __init__(self, folder: Path, chips: Sequence[Chip], broker: Broker | None = None, extra: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        chips: Sequence[Chip],
+        broker: Broker | None = None,
+        extra: str = "",
+        *,
+        tethered: bool = False,
+    ) -> None:
         """Write keys and configuration.
 
         Args:
@@ -64,10 +73,14 @@ class Line:
             chips: known to the collector.
             broker: another than ``NatsBroker``.
             extra: more lines of the collector's configuration.
+            tethered: whether the processes end with this one, even when it is killed; then start them from the main
+                thread, since the kernel watches the thread that did.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.broker = broker or NatsBroker(folder / "broker")
+        self.broker.tethered = tethered
+        self._tethered = tethered
         self.port = free_port()
         self.metrics_port = free_port()
         self.store = folder / "data" / "store.sqlite3"
@@ -205,10 +218,12 @@ pack_ms = 20
         return {name: _cpu_s(pid) for name, pid in pids.items() if pid}
 
     def _spawn(self, name: str, module: str, *arguments: str) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", module, *arguments]
         with (self.folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", module, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+                tether.tethered(command) if self._tethered else command,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )  # fmt: skip
 
 
 def bench(folder: Path, chips: int = 200, frames: int = 1_000) -> dict[str, Any]:

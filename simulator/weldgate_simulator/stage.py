@@ -66,7 +66,8 @@ class Stage:
         (folder / "key-set.cose").write_bytes(self.key_set)
         self.device = FIRST_DEVICE
         self.devices = tuple(FIRST_DEVICE + 1 + k for k in range(chips))
-        self.line = Line(folder / "line", [self._known(device) for device in (self.device, *self.devices)])
+        known = [self._known(device) for device in (self.device, *self.devices)]
+        self.line = Line(folder / "line", known, tethered=True)
         self.witness = Witness(self.line.store, self.line.journal)
         self.wire = Proxy("127.0.0.1", self.line.port)
         self.interpreter_name = found.name if found is not None else "CPython"

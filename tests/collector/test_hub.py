@@ -2,12 +2,13 @@
 
 import asyncio
 import sqlite3
+from types import SimpleNamespace
 from typing import Any
 
 from weldgate_collector.chips import remove_chips
 from weldgate_collector.hub import Limits
 from weldgate_collector.store import connect
-from weldgate_protocol import reasons
+from weldgate_protocol import messages, reasons
 from weldgate_protocol.collector_record import decode_record
 from weldgate_protocol.conversation_chip import REJECTED, WELCOMED
 from weldgate_protocol.frame import to_wire
@@ -296,6 +297,72 @@ def test_chip_behind_the_store_is_told_as_a_possible_clone(house: Any, talker: A
             await clone.until(lambda: len(clone.events) > 1)
         found = [decode_record(record.raw).reason for record in h.records(kind=2)]
         assert reasons.ALARM_IDENTITY_CLONED in found
+
+    asyncio.run(scene())
+
+
+def test_chip_that_is_behind_gives_what_it_holds_before_it_goes_on(house: Any, talker: Any) -> None:
+    """M-CONV-19: an ack above the high-water says that duplicates, conflicts and late frames below it are durable."""
+
+    async def scene() -> None:
+        async with house() as h:
+            clone, chip = talker(1), talker(1)
+            await clone.come_online(h.link)
+            theirs = [clone.frame(seq) for seq in (1, 2, 3)]
+            gap = clone.frame(6, type_=messages.GAP, first=4, last=5, cause=2)
+            clone.send(*theirs, gap)
+            await clone.acked(6)
+            await chip.come_online(h.link, highest=4)
+            assert chip.conversation.high_water == 6
+            mine = [theirs[1], chip.frame(3, mean_ma=99), chip.frame(4)]
+            above = [chip.frame(7, type_=messages.GAP, first=5, last=6, cause=6), chip.frame(8)]
+            chip.send(*mine, *above)
+            await chip.acked(8)
+
+            stored = sorted((record.seq, record.raw) for record in h.records(kind=1))
+            (conflict,) = h.records(kind=2, types=(CONFLICT,))
+            assert [raw for _, raw in stored] == [*theirs, mine[2], gap, *above]
+            assert decode_record(conflict.raw).frame == mine[1]
+        found = [decode_record(record.raw).reason for record in h.records(kind=2)]
+        assert found.count(reasons.ALARM_IDENTITY_CLONED) == 1
+
+    asyncio.run(scene())
+
+
+def test_evidence_is_durable_before_a_heartbeat_acknowledges_it(house: Any, talker: Any, eventually: Any) -> None:
+    """M-CONV-20: a conflict that is not committed yet is not acknowledged, though its number is."""
+    failing = [False]
+
+    class Failing(sqlite3.Connection):
+        def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
+            if sql == "COMMIT" and failing[0]:
+                error = sqlite3.OperationalError("database or disk is full")
+                error.sqlite_errorcode = sqlite3.SQLITE_FULL
+                raise error
+            return super().execute(sql, *args)
+
+    async def scene() -> None:
+        async with house(seam=lambda path: connect(path, Failing)) as h:
+            clone, chip = talker(1), talker(1)
+            await clone.come_online(h.link)
+            await chip.connect(h.link, highest=2)
+            clone.send(clone.frame(1), clone.frame(2))
+            await clone.acked(2)
+            chip.heartbeat()
+            await chip.until(lambda: len(chip.events) > 1)
+            failing[0] = True
+            sent: list[bytes] = []
+            connection, chip.connection = chip.connection, SimpleNamespace(send=sent.append)
+            chip.send(chip.frame(1, mean_ma=98), chip.frame(2, mean_ma=99))
+            chip.heartbeat(gate=5)
+            connection.send(b"".join(sent))
+            await chip.until(lambda: len(chip.events) > 2)
+            await eventually(lambda: bool(h.writer.trouble))
+            assert chip.conversation.acked == 0
+            failing[0] = False
+            await chip.acked(2)
+
+            assert len(h.records(kind=2, types=(CONFLICT,))) == 2
 
     asyncio.run(scene())
 

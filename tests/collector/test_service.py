@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import os
 import secrets
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,16 @@ def test_check_refuses_what_can_not_work(tmp_path: Path) -> None:
         check(path)
     with pytest.raises(CollectorConfigError):
         check(tmp_path / "nowhere.toml")
+
+
+def test_password_that_is_no_text_is_told(tmp_path: Path) -> None:
+    """A file of any bytes is a typed error, without its content."""
+    path = site(tmp_path, '\n[[upstream]]\nname = "u"\npassword_file = "password"\n')
+    write_secret(tmp_path / "collector.key", b"11" * 32)
+    write_secret(tmp_path / "password", b"\xff\xfe")
+
+    with pytest.raises(CollectorError, match="password: no text"):
+        check(path)
 
 
 def test_frames_stop_and_start(tmp_path: Path, talker: Any) -> None:
@@ -305,6 +317,39 @@ def test_start_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
+def test_silent_chip_is_told_everywhere(tmp_path: Path, talker: Any, eventually: Any) -> None:
+    """S5: a running collector notices silence by itself; store, metrics and status agree, and on the return."""
+    config = load_config(site(tmp_path))
+    add_chips(config.chips_file, [_known()])
+    late_s = [0.0]
+
+    async def scene() -> None:
+        link = MemoryLink()
+        service = Service(config, (link,))
+        await service.start()
+        service.hub.silence._clock_s = lambda: time.monotonic() + late_s[0]
+        try:
+            chip = talker(1)
+            await chip.connect(link)
+            chip.heartbeat(gate=5, token=b"token-01")
+            await chip.until(lambda: len(chip.events) > 1)
+            assert service.health()["chips_silent"] == []
+            late_s[0] = 100.0
+            await eventually(lambda: service.health()["chips_silent"] == ["1"])
+            assert b"weldgate_chips_silent 1.0" in service._refreshed().text()
+            chip.heartbeat(gate=5, token=b"token-01")
+            await eventually(lambda: service.health()["chips_silent"] == [])
+        finally:
+            await service.stop()
+
+    asyncio.run(scene())
+    with Reader(config.data_dir / "store.sqlite3") as reader:
+        told = [decode_record(record.raw) for record in reader.records(kind=2)]
+    assert [(record.online, record.reason) for record in told[:3]] == [
+        (True, 0), (False, reasons.ALARM_SILENT), (True, 0),
+    ]  # fmt: skip
+
+
 def test_documentation_names_every_key_and_metric(tmp_path: Path) -> None:
     """``docs/collector.md`` is checked against the code."""
     text = Path("docs/collector.md").read_text("utf-8")
@@ -321,3 +366,34 @@ def test_documentation_names_every_key_and_metric(tmp_path: Path) -> None:
     for line in Metrics().text().decode().splitlines():
         if line.startswith("# TYPE ") and not line.split()[2].endswith("_created"):
             assert f"`{line.split()[2].removeprefix('weldgate_')}`" in text, line
+
+
+def test_store_is_the_owners_alone(tmp_path: Path) -> None:
+    """Tokens wait in the store for their chips, so nobody else reads it, wherever the folder lies."""
+    before = os.umask(0o022)
+
+    async def scene() -> dict[str, int]:
+        service = Service(load_config(site(tmp_path)))
+        await service.start()
+        modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "data").iterdir()}
+        await service.stop()
+        return modes
+
+    modes = asyncio.run(scene())
+    os.umask(before)
+    assert {"store.sqlite3", "store.sqlite3-wal", "store.sqlite3-shm"} <= set(modes)
+    assert {mode & 0o077 for mode in modes.values()} == {0}
+
+
+def test_control_socket_takes_no_files_place(tmp_path: Path) -> None:
+    """What a killed collector left is replaced; a file that the configuration names by mistake stays as it is."""
+    path = site(tmp_path, '\n[control]\nsocket = "precious"\n')
+    precious = tmp_path / "precious"
+    precious.write_text("keys", encoding="utf-8")
+
+    async def scene() -> None:
+        with pytest.raises(FileExistsError):
+            await Service(load_config(path)).start()
+
+    asyncio.run(scene())
+    assert precious.read_text(encoding="utf-8") == "keys"

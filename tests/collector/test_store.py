@@ -292,6 +292,23 @@ def test_reader_finds_by_chip_time_and_type(tmp_path: Path) -> None:
         assert len(reader.store_id()) == 16
 
 
+def test_reader_finds_the_newest_of_each_chip(tmp_path: Path) -> None:
+    """One frame and one own record a chip, of the types asked for, not older than asked for."""
+    writer = Writer(tmp_path / "store.sqlite3", 1, 100, lambda _index: None)
+    writer.start()
+    rows: list[Row] = [
+        (1000, 1, 7, 1, 1, 0x40, b"a"), (2000, 1, 7, 1, 2, 0x43, b"b"), (3000, 1, 7, 1, 3, 0x45, b"telemetry"),
+        (4000, 2, 7, 1, 0, 3, b"presence"), (5000, 1, 8, 1, 1, 0x40, b"c"), (900, 1, 9, 1, 1, 0x40, b"old"),
+    ]  # fmt: skip
+    writer.put(rows)
+    writer.stop()
+
+    with Reader(tmp_path / "store.sqlite3") as reader:
+        found = [(record.idx, record.device, record.raw) for record in reader.newest((3, 0x40, 0x43), 950)]
+
+    assert found == [(2, 7, b"b"), (4, 7, b"presence"), (5, 8, b"c")]
+
+
 def test_missing_store_is_told(tmp_path: Path) -> None:
     """Reading makes no file."""
     with pytest.raises(StoreError, match="no store"):

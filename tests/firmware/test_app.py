@@ -13,7 +13,7 @@ from board_double import DEVICE, Board, new_identity, ticks_ms
 from weldgate_firmware import app as apps
 from weldgate_firmware import gate
 from weldgate_protocol import reasons
-from weldgate_protocol.errors import ConfigError
+from weldgate_protocol.errors import ConfigError, LocalError
 
 DEADLINE_MS = 20000
 
@@ -76,9 +76,8 @@ class TestApp(unittest.TestCase):
             await until(lambda: self.board.fed > 3)
             self.board.closed = True  # as if a session were live
             self.board.fail_sample = True
-            await until(running.done)
             fed = self.board.fed
-            await asyncio.sleep(0.05)
+            await until(running.done)  # every part has ended with it
             self.assertEqual(self.board.fed, fed)
 
         self.play(scene)
@@ -104,6 +103,111 @@ class TestApp(unittest.TestCase):
         self.assertFalse(self.board.closed)
         self.assertEqual(self.app.driver.core.failures, 1)
         self.assertIn("a bug", self.app.trouble)
+
+    def test_s1_part_that_returns_has_failed(self):
+        """A part runs for ever; one that comes to an end opens the relay, is recorded, and begins again."""
+        calls = []
+
+        async def returning():
+            calls.append(1)
+            if len(calls) == 1:
+                self.board.closed = True
+
+        self.app._serial_ports = returning
+
+        async def scene(running):
+            await until(lambda: len(calls) > 1)
+            self.assertFalse(running.done())
+
+        self.play(scene)
+        self.assertFalse(self.board.closed)
+        self.assertGreater(self.app.driver.core.failures, 0)
+
+    def lose(self, error):
+        """Have a part fail for good; return what the app raised. The watchdog is not fed after it."""
+        fed = []
+
+        def broken():
+            self.board.closed = True
+            fed.append(self.board.fed)
+            raise error
+
+        self.app.read_serial = broken
+        raised = []
+
+        async def scene(running):
+            await until(running.done)
+            try:
+                await running
+            except (Exception, asyncio.CancelledError) as came:
+                raised.append(came)
+
+        self.play(scene)
+        self.assertFalse(self.board.closed)
+        self.assertEqual(len(fed), 1)
+        self.assertEqual(self.board.fed, fed[0])
+        return raised[0]
+
+    def test_s1_part_whose_failure_can_not_be_recorded_ends_the_app(self):
+        """A part that dies of its own failure is noticed before the watchdog is fed again."""
+
+        def fail(code, name):
+            raise OSError("no record")
+
+        self.app.driver.core.fail = fail
+        self.assertIn("no record", str(self.lose(ValueError("a bug"))))
+
+    def test_s1_part_that_finds_no_memory_to_say_why_ends_the_app(self):
+        """Memory that runs out in the handler itself is no quiet end either."""
+
+        class WordlessError(ValueError):
+            def __str__(self):
+                raise MemoryError
+
+        self.assertIsInstance(self.lose(WordlessError()), MemoryError)
+
+    def test_s1_part_that_can_not_open_the_relay_ends_the_app(self):
+        """A pin that does not answer when a part has failed is tried again by the end of the app."""
+        relay = self.board.relay
+        stuck = [True]
+
+        def sticking(closed):
+            if self.board.closed and not closed and stuck:
+                stuck.pop()
+                raise OSError("stuck")
+            relay(closed)
+
+        self.board.relay = sticking
+        self.assertIn("stuck", str(self.lose(ValueError("a bug"))))
+
+    def test_s1_part_that_is_cancelled_from_within_ends_the_app(self):
+        """Not every end of a part is an Exception; the app raises one all the same."""
+        self.assertIsInstance(self.lose(asyncio.CancelledError()), LocalError)
+
+    def test_cancelled_app_ends_whatever_its_parts_swallow(self):
+        """A part that swallows its cancellation is cancelled again and not begun again."""
+        seen = []
+
+        async def deaf():
+            seen.append("begun")
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                seen.append("deaf")
+            try:
+                await asyncio.sleep(3600)
+            finally:
+                seen.append("ended")
+
+        self.app._serial_ports = deaf
+
+        async def scene(running):
+            await until(lambda: seen)
+            running.cancel()
+            await until(running.done)
+            self.assertEqual(seen, ["begun", "deaf", "ended"])
+
+        self.play(scene)
 
     def test_scanned_line_is_handed_to_the_gate(self):
         """What the machine's own scanner reads is judged, and refused with its reason shown."""

@@ -40,7 +40,9 @@ class Server:
         self.high = 0
         self.verdict = (c.STATUS_ACCEPTED, 0, 0)
         self.stored = []
+        self.repeated = []
         self.declared = []
+        self.ahead = []
         self.volatile = []
         self.hellos = []
         self.connections = 0
@@ -121,7 +123,10 @@ class Server:
             if self.acknowledging:
                 writer.write(self.end.acknowledge(parse(event[2]).epoch, event[1]))
         elif kind == collector.REPEAT:
+            self.repeated.append(event[2])
             writer.write(self.end.acknowledge(parse(event[2]).epoch, self.high))
+        elif kind == collector.AHEAD:
+            self.ahead.append(event[3])
         elif kind == collector.DECLARE:
             self.declared.append((event[2], event[3]))
             self.high = event[3]
@@ -213,21 +218,64 @@ class TestLink(unittest.TestCase):
 
         self.play(scene)
 
-    def test_high_water_ahead_opens_a_new_epoch(self):
-        """A collector that has more than this chip wrote: numbers are never used twice."""
+    def test_high_water_ahead_loses_nothing(self):
+        """M-CONV-19: a collector that has more than this chip gave gets all it lacks, then a gap and an alarm."""
 
         async def scene():
             await self.online()
             await self.all_acked()
-            epoch = self.spool.epoch
-            self.server.high = self.spool.highest + 5
+            self.server.acknowledging = False
+            acked = self.spool.acked
+            for number in range(3):
+                self.app.driver.core.alarm(reasons.ALARM_EXCEPTION, b"alarm-%02d" % number, 1, False)
+            await until(lambda: self.spool.highest == acked + 3, "records")
+            held = [self.spool_raw(seq) for seq in range(acked + 1, acked + 4)]
+            epoch, high = self.spool.epoch, acked + 3 + 5
+            self.server.high = high
+            self.server.stored = []
+            self.server.repeated = []
+            self.server.acknowledging = True
             await self.server.drop()
-            await until(lambda: self.spool.epoch != epoch, "a new epoch")
-            self.server.high = 0
-            await self.online()
-            await until(lambda: self.spool.highest and self.spool.acked == self.spool.highest, "acks in it")
+            await until(lambda: self.spool.highest > high and self.spool.acked == self.spool.highest, "acks above it")
+            self.assertEqual(self.server.repeated, held)
+            self.assertEqual((self.spool.epoch, self.server.declared, self.server.ahead), (epoch, [], [high]))
+            first, second = [parse(raw) for raw in self.server.stored[:2]]
+            gap = messages.decode(first.type, first.payload)
+            self.assertEqual((first.seq, gap), (high + 1, {"first": acked + 4, "last": high, "cause": 6}))
+            alarm = messages.decode(second.type, second.payload)["alarm"]
+            self.assertEqual((second.seq, alarm), (high + 2, reasons.ALARM_IDENTITY_CLONED))
 
         self.play(scene)
+
+    def test_what_is_owed_to_a_collector_that_was_ahead_is_sent_until_an_ack_covers_it(self):
+        """M-CONV-19: a connection lost before the ack, and the next begins with the same frames."""
+
+        async def scene():
+            await self.online()
+            await self.all_acked()
+            self.server.acknowledging = False
+            acked = self.spool.acked
+            self.app.driver.core.alarm(reasons.ALARM_EXCEPTION, b"alarm-01", 1, False)
+            await until(lambda: self.spool.highest == acked + 1, "a record")
+            held = self.spool_raw(acked + 1)
+            for _ in range(3):
+                if not self.server.repeated:
+                    self.server.high = self.spool.highest + 2
+                self.server.repeated = []
+                await self.server.drop()
+                await until(lambda: self.server.repeated, "the record again")
+                self.assertEqual(self.server.repeated[0], held)
+                self.assertEqual(self.spool.acked, acked)
+            self.server.acknowledging = True
+            self.app.driver.core.alarm(reasons.ALARM_EXCEPTION, b"alarm-02", 1, False)
+            await self.all_acked()
+
+        self.play(scene)
+
+    def spool_raw(self, seq):
+        """Read a frame from the ring."""
+        buffer = bytearray(1058)
+        return bytes(buffer[: self.spool.read(seq, buffer)])
 
     def test_lock_from_the_wire_holds(self):
         """A lock reaches the gate, and a reconnect does not forget it."""
@@ -338,6 +386,24 @@ class TestLink(unittest.TestCase):
             self.app.changed()
             await until(lambda: len(self.server.volatile) > seen, "a heartbeat behind it")
             self.assertTrue(len(self.server.stored) <= WINDOW_FRAMES + 3)
+
+        self.play(scene)
+
+    def test_s3_failure_to_obey_a_frame_is_no_lost_connection(self):
+        """What goes wrong with what came opens the relay and is recorded, whatever becomes of the socket."""
+
+        def fail(seconds):
+            self.board.closed = True
+            raise OSError("a bug, and not the socket's")
+
+        async def scene():
+            await self.online()
+            self.app.driver.identify = fail
+            self.server.send(messages.IDENTIFY, {"seconds": 1})
+            await until(lambda: self.app.driver.core.failures, "a failure")
+            self.assertFalse(self.board.closed)
+            self.assertIn("not the socket's", self.app.trouble)
+            await until(lambda: self.server.connections > 1 and self.app.link.online, "back")
 
         self.play(scene)
 

@@ -7,7 +7,7 @@ import unittest
 
 sys.path.append(os.getenv("WELDGATE_VECTORS", "tests/vectors") + "/../firmware")  # tests are no package
 
-from driver_world import DOWNLINK, SCANNER, SECTORS, World
+from driver_world import CONSOLE, DOWNLINK, KID, SCANNER, SECTORS, World
 
 from weldgate_firmware import gate, log
 from weldgate_protocol import messages, reasons
@@ -15,6 +15,8 @@ from weldgate_protocol._compat import sha256
 from weldgate_simulator.flash import VirtualFlash
 
 LOCK = b"lock-001"
+OPENED = b"t1\0\0\0\0\0\0"
+EXTENDED = b"t2\0\0\0\0\0\0"
 with open(os.getenv("WELDGATE_VECTORS", "tests/vectors") + "/answer.json") as file:
     ANSWERS = json.load(file)
 
@@ -105,6 +107,24 @@ class TestOrders(unittest.TestCase):
 
         self.assertEqual(self.result()[2], reasons.ORDER_UNSUPPORTED)
 
+    def test_a_flood_of_bad_orders_displaces_no_record(self):
+        """Answers to what nobody signed fill neither the queue nor the ring: an alarm and the stop find their place."""
+        self.world.live()
+        for number in range(150):
+            self.world.driver.order(messages.RELEASE, b"bad %d" % number)
+            self.world.run(40)
+        self.world.driver.case(False)
+        self.world.driver.lock_now()
+        self.world.run(1000)
+
+        self.assertIn(reasons.ALARM_CASE_OPEN, [fields["alarm"] for fields in self.world.all(messages.ALARM)])
+        self.assertIsNotNone(self.world.last(messages.SESSION_STOP))
+        for number in range(250):
+            self.world.driver.order(messages.RELEASE, b"more %d" % number)
+            self.world.run(40)
+        self.assertEqual(self.world.storage.spool.dropped, 0)
+        self.assertIsNotNone(self.world.last(messages.SESSION_START))
+
     def test_one_at_a_time(self):
         """A second order while one is being verified is refused as busy."""
         self.world.driver.order(messages.RELEASE, b"a")
@@ -147,6 +167,17 @@ class TestOrders(unittest.TestCase):
         self.assertEqual(self.world.driver.config.heartbeat_s, 10)
         self.assertEqual(self.result()[1], 0)
 
+    def test_an_order_that_waits_is_answered_once(self):
+        """The same order again while it waits makes no record; its one answer comes when the relay is open."""
+        self.world.live()
+        for _ in range(3):
+            self.world.order("c1", messages.CONFIG, version=5, settings={1: 10})
+        self.assertEqual(self.world.all(messages.ORDER_RESULT), [])
+        self.world.driver.stop()
+        self.world.run(1000)
+
+        self.assertEqual([fields["result"] for fields in self.world.all(messages.ORDER_RESULT)], [0])
+
     def test_release_works_in_a_session(self):
         """A release needs no open relay: it takes a soft lock away while the session ends."""
         self.world.live()
@@ -159,6 +190,101 @@ class TestOrders(unittest.TestCase):
 
         self.assertEqual(self.world.driver.state, gate.IDLE)
 
+    def revoke(self, name, tokens=(), kids=()):
+        """Hand in a revocation list; return what the chip answered, None when it has not."""
+        before = len(self.world.all(messages.ORDER_RESULT))
+        self.world.order(name, messages.REVOCATIONS, version=9, tokens=list(tokens), kids=list(kids))
+        answers = self.world.all(messages.ORDER_RESULT)[before:]
+        return (answers[0]["result"], answers[0].get("reason")) if answers else None
+
+    def test_revocation_ends_the_live_session_that_it_names(self):
+        """M-ORD-16: by the id of its token or of one that extended it, or by their key; then the list is in force."""
+        for tokens, kids in (((OPENED,), ()), ((EXTENDED,), ()), ((), (KID,)), ((b"another!", OPENED), ())):
+            with self.subTest(tokens, kids=kids):
+                self.setUp()
+                self.world.live()
+                self.world.show(self.world.token("t2"), CONSOLE)
+                self.world.run(100)
+                answered = self.revoke("l1", tokens, kids)
+
+                self.assertFalse(self.world.outputs.closed)
+                self.assertEqual(self.world.last(messages.SESSION_STOP)["cause"], reasons.END_REVOKED)
+                self.assertEqual(answered, (0, None))
+                self.assertEqual(self.world.driver.hello()["revocations_version"], 9)
+
+    def test_revocation_ends_softly(self):
+        """M-ORD-16: an arc is not torn off: the relay opens at its pause, 120 s later at the latest."""
+        self.world.live()
+        self.world.driver.sensed(self.world.sense.strike())
+        self.assertEqual(self.revoke("l1", (OPENED,)), None)
+        self.assertEqual(self.world.driver.state, gate.ENDING)
+        self.assertTrue(self.world.outputs.closed)
+        self.world.sense.out()
+        self.world.run(1000)
+        self.assertFalse(self.world.outputs.closed)
+        self.assertEqual(self.result()[1], 0)
+
+        self.setUp()
+        self.world.live()
+        self.world.driver.sensed(self.world.sense.strike())
+        self.revoke("l1", (OPENED,))
+        self.world.skip(121)
+        self.assertFalse(self.world.outputs.closed)
+        self.assertEqual(self.world.last(messages.SESSION_STOP)["cause"], reasons.END_REVOKED)
+
+    def test_revocation_of_others_ends_nothing(self):
+        """M-ORD-16: a list that does not name the live session waits until the relay opens by itself."""
+        self.world.live()
+        self.assertEqual(self.revoke("l1", (b"another!",), (b"no such!",)), None)
+        self.world.run(5000)
+
+        self.assertTrue(self.world.outputs.closed)
+        self.assertEqual(self.world.driver.state, gate.LIVE)
+
+    def test_revocation_ends_though_another_order_waits(self):
+        """M-ORD-16: where the list itself can't wait, since something else does, the session ends all the same."""
+        self.world.live()
+        self.world.driver.sensed(self.world.sense.strike())
+        self.world.order("c1", messages.CONFIG, version=5, settings={1: 10})
+
+        self.assertEqual(self.revoke("l1", (OPENED,)), (1, reasons.ORDER_IN_SESSION))
+        self.assertEqual(self.world.driver.state, gate.ENDING)
+
+    def test_waiting_revocation_ends_what_is_extended_by_a_revoked_token(self):
+        """M-ORD-16: a token that is on a waiting list keeps no session alive."""
+        self.world.live()
+        self.assertEqual(self.revoke("l1", (EXTENDED,)), None)
+        self.assertEqual(self.world.driver.state, gate.LIVE)
+        self.world.show(self.world.token("t2"), CONSOLE)
+        self.world.run(500)
+
+        self.assertFalse(self.world.outputs.closed)
+        self.assertEqual(self.world.last(messages.SESSION_STOP)["cause"], reasons.END_REVOKED)
+
+    def test_revoked_token_that_waits_for_the_act_is_refused(self):
+        """M-ORD-16: a token is judged once; revoked while it waits, it starts nothing."""
+        self.world.show(self.world.token(), CONSOLE)
+        self.assertEqual(self.world.driver.state, gate.ARMED)
+        self.assertEqual(self.revoke("l1", (OPENED,)), (0, None))
+        self.assertEqual(self.world.driver.state, gate.IDLE)
+        self.world.press()
+        self.world.run(500)
+
+        self.assertEqual(self.world.outputs.closings, 0)
+        self.assertIn(reasons.TOKEN_REVOKED, self.world.refusals())
+
+    def test_revoked_session_does_not_resume_after_a_cut_in_between(self):
+        """M-ORD-16: the list is on flash and the stop is not: what is suspended is not resumed."""
+        self.world.live()
+        self.world.power_cut()
+        self.world.run(100)
+        self.world.driver._trust._tokens = [OPENED]
+        self.world.press()
+        self.world.run(500)
+
+        self.assertFalse(self.world.outputs.closed)
+        self.assertIn(reasons.TOKEN_REVOKED, self.world.refusals())
+
     def test_revoked_session_does_not_resume(self):
         """A revocation list that names a suspended session's token ends it."""
         self.world.live()
@@ -169,7 +295,7 @@ class TestOrders(unittest.TestCase):
         self.world.run(200)
 
         self.assertFalse(self.world.outputs.closed)
-        self.assertEqual(self.world.last(messages.SESSION_STOP)["cause"], reasons.END_NOT_RESUMED)
+        self.assertEqual(self.world.last(messages.SESSION_STOP)["cause"], reasons.END_REVOKED)
 
     def test_flash_that_fails_leaves_the_old_object(self):
         """A slot that can't be written: the order is refused, the old settings hold."""

@@ -2,7 +2,6 @@
 
 import unittest
 
-from weldgate_firmware import records
 from weldgate_firmware.records import Recorder
 from weldgate_firmware.spool import RECORD, REFUSAL, SESSION, TELEMETRY
 from weldgate_protocol import messages
@@ -35,6 +34,7 @@ class Spool:
         self.epoch = b"abcd"
         self.next_seq = 1
         self.skipped = None
+        self.skip_cause = 1
         self.lost = None
         self.lost_cause = 2
         self.raws = []
@@ -97,7 +97,7 @@ class TestRecorder(unittest.TestCase):
         gap, record = self.frames()
 
         self.assertEqual((gap.type, gap.seq, record.seq), (messages.GAP, 2, 3))
-        self.assertEqual(messages.decode(gap.type, gap.payload), {"first": 1, "last": 1, "cause": records.GAP_UNCLEAN})
+        self.assertEqual(messages.decode(gap.type, gap.payload), {"first": 1, "last": 1, "cause": 1})
 
     def test_lost_records_are_declared(self):
         """What the spool gave up is declared by a gap."""

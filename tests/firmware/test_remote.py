@@ -56,22 +56,56 @@ class TestRemote(unittest.TestCase):
         """A collector that lost records is sent them again."""
         spool = self.world.storage.spool
         spool.ack(3)
-        self.assertTrue(self.world.driver.welcomed(1))
+        self.assertEqual(self.world.driver.welcomed(1), 2)
 
         self.assertEqual(spool.acked, 1)
 
-    def test_a_collector_that_is_ahead_begins_a_new_epoch(self):
-        """Flash that went back in time draws a new epoch, declares the old one and raises an alarm."""
-        for ahead, high_water in ((True, 2), (False, 5000)):
-            with self.subTest(ahead=ahead):
+    def test_a_collector_that_is_ahead_is_gone_above(self):
+        """M-CONV-19: same epoch, a gap of cause 6 numbered right above it, the alarm, nothing acknowledged."""
+        for high_water in (4, 5, 5000):
+            with self.subTest(high_water=high_water):
                 world = World().settle()
-                epoch = world.storage.spool.epoch
-                self.assertFalse(world.driver.welcomed(high_water, ahead))
+                spool = world.storage.spool
+                epoch, highest = spool.epoch, spool.highest
+                spool.ack(1)
+                self.assertEqual(world.driver.welcomed(highest + high_water, True), 2)
                 world.run(3000)
-                self.assertTrue(world.storage.spool.epoch != epoch)
-                gap = world.frames()[0][1]
-                self.assertEqual((gap["epoch"], gap["first"], gap["cause"]), (epoch, high_water + 1, 3))
-                self.assertEqual(world.last(messages.ALARM)["alarm"], reasons.ALARM_SPOOL_FORMATTED)
+                gap, alarm = world.frames()[highest : highest + 2]
+                self.assertEqual(spool.epoch, epoch)
+                self.assertEqual(spool.next_held(highest + 1), highest + high_water + 1)
+                self.assertEqual(gap, (messages.GAP, {"first": highest + 1, "last": highest + high_water, "cause": 6}))
+                self.assertEqual(alarm[1]["alarm"], reasons.ALARM_IDENTITY_CLONED)
+                self.assertEqual(spool.acked, 1)
+
+    def test_a_collector_found_ahead_by_numbers_given_since_the_hello(self):
+        """M-CONV-19: what was numbered between hello and welcome stays owed; there is nothing to skip."""
+        spool = self.world.storage.spool
+        highest = spool.highest
+        spool.ack(1)
+        self.assertEqual(self.world.driver.welcomed(highest, True), 2)
+        self.world.run(3000)
+
+        self.assertEqual(self.world.all(messages.GAP)[1:], [])
+        self.assertEqual(self.world.last(messages.ALARM)["alarm"], reasons.ALARM_IDENTITY_CLONED)
+        self.assertEqual((spool.acked, spool.highest), (1, highest + 1))
+
+    def test_a_collector_that_stays_ahead_is_told_once_an_hour(self):
+        """M-CONV-19: two devices that take turns do not fill the ring with alarms."""
+        world = self.world
+        for _ in range(5):
+            world.driver.welcomed(world.storage.spool.highest + 3, True)
+            world.run(1000)
+        self.assertEqual(self.alarms(), 1)
+        world.skip(3600)
+        world.driver.welcomed(world.storage.spool.highest + 3, True)
+        world.run(1000)
+
+        self.assertEqual(self.alarms(), 2)
+
+    def alarms(self):
+        """Count the alarms of a cloned identity on record."""
+        alarms = [fields["alarm"] for fields in self.world.all(messages.ALARM)]
+        return alarms.count(reasons.ALARM_IDENTITY_CLONED)
 
     def test_the_link_is_known(self):
         """The driver knows whether the link is up; neither way changes the gate."""

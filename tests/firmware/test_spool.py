@@ -244,13 +244,14 @@ class TestReading(unittest.TestCase):
         self.assertEqual(spool.acked, 3)
 
     def test_collector_that_has_more_than_we_wrote_is_an_error(self):
-        """A high-water beyond the next number means that the flash went back in time; a new epoch is the answer."""
+        """A high-water beyond the next number is refused until numbers have gone on above it."""
         _, spool = fresh()
         fill(spool, 4)
 
         self.assertEqual(code_of(spool.rewind, 5), reasons.STORAGE_SEQUENCE)
-        spool.renew()
-        self.assertEqual((spool.next_seq, spool.highest, spool.formatted), (1, 0, True))
+        spool.go_above(5)
+        self.assertEqual((spool.rewind(5), spool.acked, spool.next_seq, spool.skipped), (1, 0, 6, (5, 5)))
+        self.assertEqual(spool.skip_cause, 6)
 
     def test_new_epoch_outlives_the_old_one(self):
         """After `renew` and one append, a mount finds the new epoch and none of the old frames."""

@@ -5,6 +5,7 @@ import unittest
 
 from weldgate_firmware.ring_format import RingSectors
 from weldgate_firmware.spool_held import CAUSE_OVERWRITTEN, CAUSE_UNREADABLE, SpoolHeld
+from weldgate_protocol import messages
 from weldgate_simulator.flash import VirtualFlash
 
 EPOCH = b"epo!"
@@ -51,6 +52,52 @@ class TestSpoolHeld(unittest.TestCase):
         self.assertEqual(self.held.rewind(13), 0)
         self.assertEqual((self.held.take_lost(), self.held.lost_cause), ((14, 15), CAUSE_UNREADABLE))
         self.assertEqual(self.held.oldest, 16)
+
+    def owe(self, *gaps):
+        """Let a collector be ahead at 20 that is owed all from 9 on, with gap records (number, fields) behind it."""
+        self.held.acked = 8
+        self.held.go_above(20)
+        order = self.held._ring
+        for seq, fields in gaps:
+            order.erase(order.turn(1))
+            order.open(order.turn(1), seq)
+            payload = fields if isinstance(fields, bytes) else messages.encode(messages.GAP, fields)
+            head = struct.pack(">BB8s4sIIHH", 0x28, 0x48, b"\0" * 7 + b"\7", EPOCH, seq, 1700000000, 0, len(payload))
+            order.write(head + payload + b"tagtagta")
+        self.held.highest, self.held.next_seq = order.read_tail()
+
+    def test_owed_numbers_that_are_gone_are_declared(self):
+        """M-CONV-19: overwritten before the ring's oldest, unreadable in it; once, and none that is held."""
+        self.owe()
+        self.assertEqual(self.held.next_held(9), 11)
+        self.assertEqual((self.held.take_lost(), self.held.lost_cause), ((9, 10), CAUSE_OVERWRITTEN))
+        self.flash.rot(32 + 42 + 20, 0x11)
+        self.assertEqual((self.held.next_held(11), self.held.next_held(12)), (11, 13))
+        self.assertEqual((self.held.take_lost(), self.held.lost_cause), ((12, 12), CAUSE_UNREADABLE))
+        self.assertEqual((self.held.next_held(12), self.held.take_lost()), (13, None))
+
+    def test_owed_tail_that_rotted_is_declared_to_its_end(self):
+        """M-CONV-19: with nothing readable behind it, all is declared."""
+        self.owe()
+        self.flash.rot(32 + 42 * 4 + 20, 0x11)
+        self.assertEqual((self.held.next_held(15), self.held.take_lost()), (0, (15, 15)))
+
+    def test_owed_numbers_that_a_gap_declares_are_not_declared_again(self):
+        """M-CONV-19: a gap right behind a hole accounts for what it says, and for nothing else."""
+        exact = {"first": 16, "last": 20, "cause": 6}
+        cases = [
+            (exact, 16, None),
+            ({"first": 18, "last": 20, "cause": 6}, 16, (16, 17)),
+            ({"first": 16, "last": 19, "cause": 2}, 16, (16, 20)),
+            ({"epoch": b"else", "first": 16, "last": 20, "cause": 3}, 16, (16, 20)),
+            (b"\xff", 16, (16, 20)),
+        ]
+        for gap, seq, lost in cases:
+            with self.subTest(str(gap)):
+                self.setUp()
+                self.owe((21, gap))
+                self.held.ahead = 25
+                self.assertEqual((self.held.next_held(seq), self.held.take_lost()), (21, lost))
 
     def test_losses_are_joined_until_taken(self):
         """Two losses before one is taken are declared as one range."""

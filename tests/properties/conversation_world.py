@@ -29,6 +29,8 @@ class Spool:
         self.frames: dict[int, bytes] = {}
         self.next_seq = 1
         self.acked = 0
+        self.ahead = 0  # M-CONV-19: high-water of a collector that is owed what was unacknowledged
+        self.serial = 0  # so that a number given twice never stands for the same bytes
         self.written: dict[int, bytes] = {}
 
     @property
@@ -41,6 +43,12 @@ class Spool:
 
     def next_held(self, seq: int) -> int:
         return min((held for held in self.frames if held >= seq), default=0)
+
+    def go_above(self, high: int) -> None:
+        self.ahead = max(self.ahead, high)
+        if high >= self.next_seq:
+            first, self.next_seq = self.next_seq, high + 1
+            self.append(messages.GAP, {"first": first, "last": high, "cause": 6})
 
     def append(self, type_: int, fields: dict[str, Any]) -> None:
         payload = messages.encode(type_, fields)
@@ -57,6 +65,7 @@ class Store:
         self.rows: list[tuple[bytes, int, int, bytes]] = []  # epoch, first, last, raw (empty: declared by us)
         self.queue: list[tuple[bytes, int, int, bytes]] = []
         self.conflicts = 0
+        self.evidence: set[bytes] = set()  # frames whose number was taken when they came
 
     def high(self, _device: bytes, epoch: bytes) -> int | None:
         return max((last for name, _, last, _ in self.rows if name == epoch), default=None)
@@ -67,6 +76,7 @@ class Store:
             if last <= high:
                 stored = [row[3] for row in self.rows if row[0] == epoch and row[2] == last and row[3]]
                 self.conflicts += bool(raw and stored and raw not in stored)
+                self.evidence.add(raw)
                 continue
             if first > high + 1:
                 raise AssertionError(f"hole before {first} after {high}")
@@ -111,7 +121,8 @@ class World:
 
     def write(self) -> None:
         """Spool a record."""
-        self.spool.append(messages.POWER_OFF, {"powered_s": self.spool.next_seq})
+        self.spool.serial += 1
+        self.spool.append(messages.POWER_OFF, {"powered_s": self.spool.serial})
 
     def skip_tail(self) -> None:
         """Come up after an unclean tail: one number skipped, and declared by the next record."""
@@ -134,6 +145,30 @@ class World:
         held = sorted(self.spool.frames)
         if len(held) > 2:
             del self.spool.frames[held[len(held) // 2]]
+
+    def go_back(self) -> None:
+        """Boot from flash that has forgotten its newest half, and meet a good line before as much is written again."""
+        spool = self.spool
+        self.reboot()
+        self.commit()  # a boot takes longer
+        held = sorted(spool.frames)
+        for seq in held[len(held) // 2 :]:
+            del spool.frames[seq]
+        spool.next_seq = max([spool.acked, *spool.frames]) + 1
+        for _ in range(2):
+            if spool.highest + 1 < (self.store.high(DEVICE, spool.epoch) or 0):
+                self.write()
+        self.line_only()
+        self.connect()
+        self.listen()
+        self.hear()
+
+    def line_only(self) -> None:
+        """Leave no older connection and nothing under way."""
+        for line in self.connections:
+            line.end.close()
+            line.open = False
+        self.connections = []
 
     def reboot(self) -> None:
         """Restart the chip."""
@@ -195,9 +230,19 @@ class World:
         if line is None or not line.down:
             return
         event = self.chip.receive(from_wire(line.down.pop(0)[1:-1]), self.now_ms)
-        if event in (chip.WELCOMED, chip.ACKED):
-            self.spool.acked = self.chip.acked
-        if event == chip.WELCOMED:
+        spool = self.spool
+        if event == chip.WELCOMED_AHEAD:
+            spool.go_above(self.chip.high_water)
+            self.write()  # the alarm
+        if event == chip.ACKED:
+            spool.acked = self.chip.acked
+            spool.ahead *= spool.acked <= spool.ahead
+        elif event in (chip.WELCOMED, chip.WELCOMED_AHEAD):
+            spool.acked = min(spool.acked, self.chip.high_water) if spool.ahead else self.chip.high_water
+        if event in (chip.WELCOMED, chip.WELCOMED_AHEAD) and spool.ahead:
+            self.cursor = spool.acked + 1
+            self.resume_at = 0
+        elif event == chip.WELCOMED:
             self.cursor = self.chip.high_water + 1
             held = self.spool.next_held(self.cursor) or self.spool.next_seq
             fits = held == self.chip.first or (held > self.chip.first and self._bridges(held))

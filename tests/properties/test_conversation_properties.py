@@ -76,6 +76,51 @@ def test_all_that_is_held_comes_back_after_a_restore(steps: list[str]) -> None:
     assert {seq for seq in world.spool.frames if seq > line} <= stored
 
 
+@SLOW
+@given(st.lists(st.sampled_from((*ORDINARY, "lose", "double", "cut", "reboot", "kill", "go_back")), max_size=120))
+def test_what_a_collector_that_is_ahead_lacks_comes_to_it(steps: list[str]) -> None:
+    """M-CONV-19, M-CONV-20: flash that went back, on a line that loses frames: all that is held gets there.
+
+    Nothing is released that is neither stored nor kept as evidence, and the line stays contiguous.
+    """
+    world = World()
+    released: list[bytes] = []
+    for step in [*steps, "go_back"]:
+        before = dict(world.spool.frames)
+        play(world, [step])
+        if step == "forget":
+            released += [raw for seq, raw in before.items() if seq not in world.spool.frames]
+    world.write()  # an ack above the high-water needs a record above it
+    world.settle()
+
+    stored = {raw for *_, raw in world.store.rows}
+    assert set(released) <= stored | world.store.evidence
+    assert set(world.spool.frames.values()) <= stored | world.store.evidence
+    assert world.spool.acked == world.spool.highest
+    reached = 0
+    for _, first, last, _ in world.store.rows:
+        assert first == reached + 1
+        reached = last
+    assert reached >= world.spool.highest
+
+
+def test_a_repeat_that_the_line_lost_is_sent_again() -> None:
+    """M-CONV-19, M-CONV-20: the collector does not miss a repeat, so the ack tells how many came."""
+    world = World()
+    play(world, ["write"] * 4 + ["flow", "go_back", "speak"])
+    mine = world.spool.frames[3]
+    repeats = [index for index, wire in enumerate(world.connections[-1].up) if from_wire(wire[1:-1]) == mine]
+    del world.connections[-1].up[repeats[0]]
+    world.settle(2)
+    assert (world.spool.acked, world.spool.ahead) == (0, 4)
+    world.settle()
+    world.write()  # an ack above the high-water needs a record above it
+    world.settle()
+
+    assert mine in world.store.evidence
+    assert (world.spool.acked, world.spool.ahead) == (world.spool.highest, 0)
+
+
 def ends() -> tuple[chip.ChipConversation, collector.CollectorConversation, bytes]:
     """Return both ends online, and their key."""
     nonce = b"n" * 16

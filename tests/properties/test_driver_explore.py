@@ -137,6 +137,10 @@ class Explored(World):
     def do_link_down(self) -> None:
         self.driver.link_down()
 
+    def do_ahead(self) -> None:
+        """A collector has more than this chip ever gave."""
+        self.driver.welcomed(self.storage.spool.next_seq + 2, True)
+
     def do_arc_on(self) -> None:
         """Current flows: an arc with the relay closed, a bypass with the relay open."""
         if self.outputs.closed:
@@ -392,6 +396,7 @@ WALK = (
     "cut_in_flash",
     "power_failing",
     "minute",
+    "ahead",
 )
 
 

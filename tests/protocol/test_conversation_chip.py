@@ -250,11 +250,47 @@ class TestConversationChip(unittest.TestCase):
         gap = durable(7, messages.GAP, {"first": 4, "last": 6, "cause": 1})
         self.assertTrue(self.chip.follows(durable(4)))
         self.assertFalse(self.chip.follows(durable(5)))
-        self.assertFalse(self.chip.follows(durable(3)))
         self.assertTrue(self.chip.follows(gap))
         self.chip.sent(4)
         self.assertFalse(self.chip.follows(gap))
         self.assertTrue(self.chip.follows(durable(5)))
+
+    def test_what_the_collector_has_may_be_sent_again(self):
+        """M-CONV-19: repeats move nothing on; what follows is still the number above the high-water."""
+        self.open(1, 2, 3)
+        self.assertTrue(self.chip.follows(durable(1)))
+        self.chip.sent(1)
+        self.assertEqual(self.chip.receive(self.ack(3, 2), 1), chip.IGNORED)
+        self.assertTrue(self.chip.follows(durable(2)))
+        self.chip.sent(2)
+        self.assertFalse(self.chip.follows(durable(5)))
+        self.assertTrue(self.chip.follows(durable(4)))
+        self.assertEqual((self.chip.first, self.chip.acked), (4, 3))
+
+    def test_ack_that_misses_a_repeat_covers_nothing(self):
+        """M-CONV-19: the ack tells how many repeats came; with one too few everything is sent again in time."""
+        self.open(1, 2, 3)
+        for seq in (1, 2, 2, 4):
+            self.chip.sent(seq)
+        missing = down(messages.ACK, 2, {"epoch": EPOCH, "through": 4, "repeats": 1})
+        self.assertEqual(self.chip.receive(missing, 1), chip.IGNORED)
+        self.assertEqual(self.chip.receive(self.ack(4, 3), 2), chip.IGNORED)
+        self.assertEqual(self.chip.acked, 3)
+        late = down(messages.ACK, 4, {"epoch": EPOCH, "through": 4})
+        self.assertEqual(self.chip.receive(late, c.ACK_WAIT_MS + 2), chip.BAD)
+        self.assertEqual((self.chip.closed, self.chip.reason), (True, reasons.WIRE_ACK_STALLED))
+
+    def test_ack_that_counts_all_repeats_covers_them(self):
+        """M-CONV-19: each repeat counts once, and what the collector counts above that changes nothing."""
+        for repeats in (2, 3):
+            with self.subTest(repeats=repeats):
+                self.setUp()
+                self.open(1, 2, 3)
+                for seq in (1, 2, 2, 4):
+                    self.chip.sent(seq)
+                whole = down(messages.ACK, 2, {"epoch": EPOCH, "through": 4, "repeats": repeats})
+                self.assertEqual(self.chip.receive(whole, 1), chip.ACKED)
+                self.assertEqual(self.chip.acked, 4)
 
     def test_oldest_of_the_hello_is_where_a_hole_ends(self):
         """M-CONV-10: where the hello's oldest lies past the high-water, the first frame is the oldest."""

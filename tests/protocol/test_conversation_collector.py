@@ -119,17 +119,31 @@ class TestConversationCollector(unittest.TestCase):
         self.assertEqual(end.receive(durable(5))[0][0], "repeat")
         self.assertEqual(end.receive(durable(6))[0][0], "durable")
 
-    def test_heartbeat_is_answered_with_what_repeats_prove(self):
-        """M-CONV-12: the ack that answers a heartbeat covers what the chip sent again and is long committed."""
+    def test_ack_tells_how_many_repeats_came(self):
+        """M-CONV-20: frames up to the welcome's high-water count once each, what is above it does not."""
+        end = self.end()
+        end.receive(HELLO)
+        self.high = 5
+        end.receive(HEARTBEAT)
+        for seq, repeats in ((1, 1), (3, 2), (3, 2), (4, 2), (5, 2), (6, 2)):
+            end.receive(durable(seq))
+            events = end.receive(up(messages.HEARTBEAT, end._seq_heard + 1, parse(HEARTBEAT).payload, CONN))
+            answer = parse(from_wire(events[-1][1][1:-1]))
+            self.assertEqual(messages.decode(answer.type, answer.payload)["repeats"], repeats)
+
+    def test_heartbeat_is_not_answered_with_a_repeat_that_was_not_compared(self):
+        """M-CONV-20: what came again is acknowledged when its comparison is committed, by no heartbeat before."""
         end = self.end()
         end.receive(HELLO)
         self.high = 5
         end.receive(HEARTBEAT)
         end.receive(durable(4))
         frame = parse(HEARTBEAT)
-        events = end.receive(up(messages.HEARTBEAT, 3, frame.payload, CONN))
-        answer = parse(from_wire(events[1][1][1:-1]))
-        self.assertEqual(messages.decode(answer.type, answer.payload)["through"], 4)
+        for seq, through in ((3, 3), (4, 4)):
+            events = end.receive(up(messages.HEARTBEAT, seq, frame.payload, CONN))
+            answer = parse(from_wire(events[1][1][1:-1]))
+            self.assertEqual(messages.decode(answer.type, answer.payload)["through"], through)
+            end.acknowledge(EPOCH, 5)
 
     def test_postponed_and_barred_chips_are_told_under_the_key(self):
         """M-CONV-05: pending and rejected to a known chip carry the connection's tag, and end the connection."""

@@ -71,6 +71,7 @@ def test_pack_vectors(case: dict[str, Any]) -> None:
 
     assert encode_pack(pack, KEY) == data
     found = {"n": pack.number, "first": pack.items[0].index, "count": len(pack.items)}
+    found["digest"] = pack_digest(data).hex()
     assert {name: found[name] for name in case["expect"]} == case["expect"]
 
 

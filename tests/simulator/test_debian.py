@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from weldgate_simulator import debian
-from weldgate_simulator.debian import PACKAGES, RETRY_AFTER_S
+from weldgate_simulator import debian, fetched
+from weldgate_simulator.debian import PACKAGES
+from weldgate_simulator.fetched import RETRY_AFTER_S
 
 APT = """#!/bin/sh
 echo "$@" >> "$FAKE_LOG"
@@ -217,9 +218,9 @@ def test_settings_keep_verification_on_and_everything_private(machine: Path) -> 
 def test_cache_follows_the_variable_and_not_the_checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """`make clean` cannot reach it: it lies under $XDG_CACHE_HOME, or under the home folder."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    named = debian.default_cache()
+    named = fetched.default_cache()
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
 
     assert named == tmp_path / "weldgate"
-    assert debian.default_cache() == tmp_path / "home" / ".cache" / "weldgate"
+    assert fetched.default_cache() == tmp_path / "home" / ".cache" / "weldgate"

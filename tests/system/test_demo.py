@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -209,6 +209,45 @@ def test_nothing_outlives_it_on_ctrl_c(tmp_path: Path) -> None:
     assert process.returncode == 5
     assert time.monotonic() - began_s < 20
     assert _running(str(folder)) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
+def test_nothing_outlives_it_when_it_is_killed(tmp_path: Path) -> None:
+    """Killed with -9 in the middle: broker, collector, consumer, fleet and interpreter end by themselves."""
+    folder = tmp_path / "kept"
+    said = tmp_path / "said"
+    arguments = [*PROGRAM, "--chips", "3", "--keep", str(folder)]
+    with (
+        said.open("wb") as errors,
+        subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True) as process,
+    ):
+        wait_for("the fleet", lambda: "broker killed with -9" in said.read_text(encoding="utf-8"), 120)
+        children = _descendants(process.pid)
+
+        process.kill()
+
+    assert len(children) >= 4
+    wait_for("its processes to end", lambda: not any(map(_alive, children)), 60)
+
+
+def _descendants(pid: int) -> set[int]:
+    """Return the processes that a process started, and those that they did."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            parents[int(path.parent.name)] = int(path.read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+    found: set[int] = set()
+    while more := {child for child, parent in parents.items() if parent in {pid, *found}} - found:
+        found |= more
+    return found
+
+
+def _alive(pid: int) -> bool:
+    """Tell whether a process runs; one that waits to be buried does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def _hears_ctrl_c() -> None:

@@ -11,24 +11,35 @@ from weldgate_firmware.meter import dc_hall_1000a
 from weldgate_firmware.storage import Storage
 from weldgate_issuer import Issuer, token_text
 from weldgate_simulator import provision
-from weldgate_simulator.board import WATCHDOG_RESET, Board
+from weldgate_simulator.board import WATCHDOG_RESET, Board, BoardReset
 from weldgate_simulator.clock import VirtualClock
 
 DEVICE = (7).to_bytes(8, "big")
 STEP_MS = 10
 WATCHDOG_MS = 1_500
+TURNS = 3  # of each part
+PATIENCE_S = 20
 
 
 class FailingBoard(Board):
-    """A board whose converter can be broken."""
+    """A board whose converter can be broken and whose console can stop the firmware; it counts looks at the console."""
 
     broken = False
+    stopping = False
+    looks = 0
 
     def sample(self, buffer: "array[int]") -> int:
         """Return samples, or fail."""
         if self.broken:
             raise OSError("the converter does not answer")
         return super().sample(buffer)
+
+    def console_read(self, buffer: bytearray) -> int:
+        """Return what was typed, or stop."""
+        self.looks += 1
+        if self.stopping:
+            raise BoardReset("stopped from the console")
+        return super().console_read(buffer)
 
 
 class House:
@@ -77,10 +88,22 @@ def house() -> House:
 def test_watchdog_starves_without_the_tick(house: House) -> None:
     """S1: link, console, scanner and flash go on, the tick does not: the watchdog resets and the relay is open."""
     house.weld()
+    slices = 0
+    work = house.app.driver.work
+
+    def counted() -> bool:
+        nonlocal slices
+        slices += 1
+        return work()
+
+    house.app.driver.work = counted  # type: ignore[method-assign]
 
     async def parts() -> None:
+        house.board.looks = 0
         tasks = [asyncio.create_task(part) for part in (house.app._work(), house.app._serial_ports())]
-        await asyncio.sleep(0.05)  # real time, in which each part has its turns; the board's time stands still
+        async with asyncio.timeout(PATIENCE_S):
+            while slices < TURNS or house.board.looks < TURNS:  # in real time; the board's stands still
+                await asyncio.sleep(0)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -112,5 +135,20 @@ def test_failing_tick_opens_and_ends_the_app(house: House) -> None:
 
     with pytest.raises(OSError, match="converter"):
         asyncio.run(house.app.run())
+
+    assert not house.board.relay_closed
+
+
+def test_part_lost_to_no_exception_ends_the_app(house: House) -> None:
+    """S1: a part that ends by what no handler catches is noticed by the tick, which feeds the watchdog no more."""
+    house.weld()
+    house.board.stopping = True
+
+    async def running() -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            await house.app.run()
+
+    with pytest.raises(BoardReset, match="from the console"):
+        asyncio.run(running())
 
     assert not house.board.relay_closed

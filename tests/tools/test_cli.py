@@ -1,5 +1,6 @@
 """The root command: lazy groups, errors with numbers, exit codes, and the page printed from it."""
 
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -16,10 +17,11 @@ from weldgate_tools.cli import COMMANDS, main, weldgate
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_help_imports_no_extra() -> None:
-    """`weldgate --help` needs neither cryptography nor paho nor the simulator."""
+@pytest.mark.parametrize("words", [["--help"], ["token", "--help"], ["token", "issue", "--help"], ["frame", "--help"]])
+def test_help_imports_no_extra(words: list[str]) -> None:
+    """Help needs neither cryptography nor paho nor the simulator."""
     program = (
-        "import sys\nfrom weldgate_tools.cli import main\ntry:\n main(['--help'])\nexcept SystemExit:\n pass\n"
+        f"import sys\nfrom weldgate_tools.cli import main\ntry:\n main({words})\nexcept SystemExit:\n pass\n"
         "heavy = {'cryptography', 'paho', 'cwt', 'weldgate_simulator', 'weldgate_collector'} & set(sys.modules)\n"
         "sys.exit(sorted(heavy).__repr__() if heavy else 0)\n"
     )
@@ -39,16 +41,17 @@ def test_every_command_has_help_with_examples() -> None:
         assert "Examples:" in text or name == "weldgate", name
 
 
-def test_missing_extra_is_one_sentence_and_exit_3(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A package that is not installed is named with the command that installs it."""
-    monkeypatch.setitem(sys.modules, "zxingcpp", None)
+@pytest.mark.parametrize("command", ["order --help", "token issue --chip 7 --holder a"], ids=["at once", "on the way"])
+def test_missing_extra_is_one_sentence_and_exit_3(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    """A package that is not installed is named with the command that installs it, whenever it is first wanted."""
     monkeypatch.setitem(sys.modules, "segno", None)
-    for name in [name for name in sys.modules if name.startswith(("weldgate_issuer", "weldgate_tools.token"))]:
+    for name in [name for name in sys.modules if name.startswith(("weldgate_issuer", "weldgate_tools.order"))]:
         monkeypatch.delitem(sys.modules, name)
 
-    result = CliRunner().invoke(weldgate, ["token", "--help"])
+    result = CliRunner().invoke(weldgate, command.split())
 
     assert result.exit_code == cli.EXIT_EXTRA
+    assert f"`weldgate {command.split()[0]}` needs segno" in result.stderr
     assert "pip install 'weldgate[tools]'" in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
 
@@ -72,7 +75,7 @@ for name in COMMANDS:
 @pytest.mark.parametrize(
     ("package", "without"),
     [
-        ("cryptography", {"init", "demo", "token", "order", "fleet"}),
+        ("cryptography", {"init", "demo", "order", "fleet"}),
         ("paho", {"init", "serve", "demo", "order", "store", "fleet", "collector"}),
         ("zxingcpp", set()),
     ],
@@ -132,6 +135,8 @@ def _exit(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> int:
         (click.UsageError("wrong"), 2),
         (SystemExit(1), 1),
         (ModuleNotFoundError("no zxingcpp", name="zxingcpp"), 3),
+        (sqlite3.DatabaseError("database disk image is malformed"), 4),
+        (UnicodeEncodeError("utf-8", "\udcff", 0, 1, "surrogates not allowed"), 2),
     ],
 )
 def test_errors_have_their_exit_codes(monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int) -> None:

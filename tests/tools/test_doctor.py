@@ -126,6 +126,22 @@ def test_socket_that_nobody_listens_at(folder: Path) -> None:
     assert _states(folder)["collector"] == BAD
 
 
+@pytest.mark.parametrize(("silent", "state"), [([], GOOD), (["410811001", "7"], BAD)])
+def test_chip_that_is_silent_in_a_live_session(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, silent: list[str], state: str
+) -> None:
+    """Somebody has to go and see; the chips are named."""
+    status = {"store": "ok", "chips_online": 1, "committed": 1, "chips_silent": silent, "upstreams": {}}
+    monkeypatch.setattr("weldgate_tools.collector.ask", lambda _folder, _asked: status)
+    (folder / "data").mkdir(exist_ok=True)
+    (folder / "data/control.sock").touch()
+    found = {finding.what: finding for finding in examine_site(Site(folder))}["live sessions"]
+
+    assert found.state == state
+    assert all(device in found.found for device in silent)
+    assert bool(found.do) == bool(silent)
+
+
 def test_site_in_the_current_folder_is_found(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`site` is where init puts one when nothing else is said."""
     monkeypatch.chdir(folder.parent)

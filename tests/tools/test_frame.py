@@ -9,15 +9,17 @@ import pytest
 from click.testing import Result
 from tests.tools.conftest import CHIP, Tape
 
+from weldgate_collector import Chip, add_chips
 from weldgate_issuer import Issuer
 from weldgate_protocol import messages
 from weldgate_protocol._compat import HmacKey
 from weldgate_protocol.conversation_chip import ChipConversation
 from weldgate_protocol.conversation_collector import CollectorConversation
 from weldgate_protocol.errors import LocalError
-from weldgate_protocol.frame import to_wire
+from weldgate_protocol.frame import FLAG_PARITY, seal, to_wire
 from weldgate_protocol.keys import ChipKeys
-from weldgate_tools.frame import Keys, decode_capture, read_input
+from weldgate_tools.frame import decode_capture, read_input
+from weldgate_tools.frame_keys import Keys, site_keys
 
 Run = Callable[..., Result]
 CASES: list[dict[str, Any]] = json.loads((Path(__file__).parents[1] / "vectors" / "frame.json").read_text())
@@ -28,10 +30,10 @@ def test_every_vector_is_taken_apart_or_refused_with_its_number(case: dict[str, 
     """What the vectors say of bytes, the command says too."""
     data = bytes.fromhex(case["hex"])
     if "matches" in case:  # about tags: raw frames, taken as a store keeps them
-        found = list(decode_capture(data, Keys(None)))
+        found = list(decode_capture(data, Keys()))
         assert "error" in found[0] or found[0]["tag"] == data[-8:].hex()
         return
-    found = list(decode_capture(b"\x7e" + data + b"\x7e", Keys(None)))
+    found = list(decode_capture(b"\x7e" + data + b"\x7e", Keys()))
 
     if "expect" in case:
         assert len(found) == 1
@@ -56,7 +58,7 @@ def test_stored_frame_may_hold_a_delimiters_byte(site: Path) -> None:
     tape = Tape(Issuer.open(site / "issuer"), CHIP)
     raw = tape.row(messages.REFUSAL, {"reason": 0x7E7E, "via": 1, "count": 1})[6]
 
-    found = list(decode_capture(raw, Keys(site)))
+    found = list(decode_capture(raw, Keys(site_keys(site))))
 
     assert [(row["message"], row["crc"], row["tag_state"]) for row in found] == [("refusal", "none", "right")]
 
@@ -98,7 +100,7 @@ def test_keys_of_a_connection_are_learnt_from_the_capture(site: Path) -> None:
 
     welcome = next(event[1] for event in end.receive(from_wire(capture[1:-1])) if event[0] == "send")
 
-    found = list(decode_capture(capture + welcome, Keys(site)))
+    found = list(decode_capture(capture + welcome, Keys(site_keys(site))))
 
     assert [(row["message"], row["tag_state"]) for row in found] == [("hello", "right"), ("welcome", "right")]
 
@@ -109,7 +111,50 @@ def test_wrong_tag_is_told(site: Path) -> None:
     raw = bytearray(tape.row(messages.POWER_OFF, {})[6])
     raw[-1] ^= 1
 
-    assert next(decode_capture(bytes(raw), Keys(site)))["tag_state"] == "wrong"
+    assert next(decode_capture(bytes(raw), Keys(site_keys(site))))["tag_state"] == "wrong"
+
+
+def _file_of_chips(path: Path, issuer: Issuer, generation: int) -> Path:
+    """Write a collector's list that knows one chip, with the generation before."""
+    secrets, before = (issuer.chip_secrets(CHIP.to_bytes(8, "big"), one) for one in (generation, generation - 1))
+    add_chips(path, [Chip(str(CHIP), generation, secrets.up.hex(), secrets.down.hex(), before.up.hex())])
+    return path
+
+
+@pytest.mark.parametrize("by", ["--site", "--key-file"])
+@pytest.mark.parametrize("generation", [4, 5, 6])
+def test_tag_is_checked_under_the_frames_own_generation(
+    run: Run, site: Path, tmp_path: Path, by: str, generation: int
+) -> None:
+    """A frame that was spooled before the keys were drawn anew is right too, an older one is not."""
+    issuer = Issuer.open(site / "issuer")
+    (tmp_path / "issuer").symlink_to((site / "issuer").resolve())
+    listed = _file_of_chips(tmp_path / "chips.jsonl", issuer, 6)
+    body = bytearray(Tape(issuer, CHIP).row(messages.POWER_OFF, {})[6][:-8])
+    body[0] |= FLAG_PARITY if generation % 2 else 0
+    raw = seal(bytes(body), HmacKey(issuer.chip_secrets(CHIP.to_bytes(8, "big"), generation).up))
+
+    keys = tmp_path if by == "--site" else listed
+    found = json.loads(run("frame", "decode", raw.hex(), by, keys, "--json").stdout)
+
+    assert found[0]["tag_state"] == ("wrong" if generation == 4 else "right")
+
+
+def test_chip_that_the_list_lacks_is_not_checked(run: Run, site: Path, tmp_path: Path) -> None:
+    """No key, no verdict."""
+    listed = _file_of_chips(tmp_path / "chips.jsonl", Issuer.open(site / "issuer"), 1)
+    raw = Tape(Issuer.open(site / "issuer"), CHIP + 1).row(messages.POWER_OFF, {})[6]
+
+    assert json.loads(run("frame", "decode", raw.hex(), "--key-file", listed, "--json").stdout)[0]["tag_state"] == (
+        "not checked"
+    )
+
+
+def test_keys_come_from_one_place(run: Run, site: Path, tmp_path: Path) -> None:
+    """Two would leave open who was believed."""
+    listed = _file_of_chips(tmp_path / "chips.jsonl", Issuer.open(site / "issuer"), 1)
+
+    assert run("frame", "decode", "00", "--site", site, "--key-file", listed).exit_code == 2
 
 
 def test_unreadable_payload_keeps_its_bytes(site: Path) -> None:
@@ -118,7 +163,7 @@ def test_unreadable_payload_keeps_its_bytes(site: Path) -> None:
     raw = bytearray(tape.row(messages.POWER_OFF, {})[6])
     raw[26] = 0xFF
 
-    assert next(decode_capture(bytes(raw), Keys(None)))["payload"] == "ff"
+    assert next(decode_capture(bytes(raw), Keys()))["payload"] == "ff"
 
 
 def test_hex_file_and_standard_input(run: Run, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,13 +77,38 @@ def test_backup_brings_the_keys_back(run: Run, tmp_path: Path) -> None:
     assert not (tmp_path / "other").exists()
 
 
-def test_passphrase_is_asked_twice(run: Run, tmp_path: Path) -> None:
+def test_passphrase_is_asked_twice(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the terminal, hidden, twice the same."""
+    monkeypatch.setattr("weldgate_tools.init._at_terminal", lambda: True)
     phrase = "a long enough phrase\n"
     result = run("init", tmp_path / "s", "--backup", tmp_path / "b", input=phrase * 2)
 
     assert result.exit_code == 0, result.output
     assert read_backup(tmp_path / "b", phrase.strip())
+
+
+@pytest.mark.parametrize("option", ["--backup", "--restore"])
+def test_passphrase_without_a_terminal_is_one_sentence(tmp_path: Path, option: str) -> None:
+    """Nobody can be asked: what to do is told in one line, nothing is read from the pipe, nothing is made."""
+    if option == "--restore":
+        (tmp_path / "b").write_bytes(b"sealed")
+    command = [sys.executable, "-m", "weldgate_tools.cli", "init", "s", option, "b"]
+
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        input="a long enough phrase\n" * 2,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode == 4
+    assert done.stderr.startswith(f"error {TOOL_BAD_INPUT}: ")
+    assert "--passphrase-file" in done.stderr
+    assert "Warning" not in done.stderr
+    assert not (tmp_path / "s").exists()
 
 
 def test_empty_passphrase_file(run: Run, tmp_path: Path) -> None:
@@ -117,8 +144,9 @@ def test_wrong_value_makes_nothing(run: Run, tmp_path: Path, arguments: list[str
     assert not (tmp_path / "s").exists()
 
 
-def test_short_passphrase_leaves_no_half_a_site(run: Run, tmp_path: Path) -> None:
+def test_short_passphrase_leaves_no_half_a_site(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second try with a longer one finds nothing in its way."""
+    monkeypatch.setattr("weldgate_tools.init._at_terminal", lambda: True)
     arguments = ["init", tmp_path / "s", "--backup", tmp_path / "b"]
     assert isinstance(run(*arguments, input="short\nshort\n").exception, WeldgateError)
 

@@ -34,3 +34,4 @@ def test_by_part_of_the_name_and_all(run: Run) -> None:
 def test_unknown_reason_is_exit_1(run: Run) -> None:
     """The answer is no."""
     assert run("reasons", "99999").exit_code == 1
+    assert run("reasons", "²").exit_code == 1

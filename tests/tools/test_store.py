@@ -3,13 +3,14 @@
 import csv
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import Result
-from tests.tools.conftest import CHIP, SILENT, TOKEN, Tape, own, write_store
+from tests.tools.conftest import CHIP, SILENT, START_S, TOKEN, Tape, own, write_store
 
 from weldgate_collector import Reader
 from weldgate_issuer import Issuer
@@ -42,6 +43,40 @@ def test_summary_and_gaps_by_chip_time_and_as_csv(run: Run, store: Path) -> None
     assert [row["frames"] for row in rows] == ["7", "2"]
     gaps = list(csv.DictReader(io.StringIO(run("store", "gaps", store, "--chip", SILENT, "--csv").stdout)))
     assert [json.loads(row["declared"]) for row in gaps] == [["1-4", "6-6"]]
+
+
+def test_proof_as_of_a_time_and_of_who_was_heard(run: Run, store: Path) -> None:
+    """`--until` ends the proof, `--since` leaves out who was silent; it begins at number 1 in any case."""
+    early = json.loads(run("store", "gaps", store, "--until", START_S + 15, "--json").stdout)["lines"]
+    late = json.loads(run("store", "gaps", store, "--since", START_S + 65, "--json").stdout)["lines"]
+
+    assert [(line["device"], line["stored"]) for line in early] == [(str(CHIP), 3), (str(SILENT), 0)]
+    assert [(line["device"], line["stored"], line["missing"]) for line in late] == [(str(SILENT), 2, [])]
+
+
+def test_hole_before_the_time_asked_for_is_a_hole(run: Run, site: Path, tmp_path: Path) -> None:
+    """A recent look does not hide an old loss of a chip that is still heard."""
+    tape = Tape(Issuer.open(site / "issuer"), CHIP)
+    rows = [tape.row(messages.POWER_OFF, {})]
+    tape.skip(1)
+    rows.append(tape.row(messages.POWER_OFF, {}, 50))
+    write_store(tmp_path / "store.sqlite3", rows)
+
+    assert run("store", "gaps", tmp_path, "--since", START_S + 40).exit_code == 1
+    assert run("store", "gaps", tmp_path, "--since", START_S + 60).exit_code == 0
+
+
+def test_sessions_take_no_type(run: Run, store: Path) -> None:
+    """A choice that would be ignored is not offered."""
+    assert run("store", "sessions", store, "--type", "arc").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--since", "9" * 20], ["--limit", "9" * 30], ["--limit", 0], ["--chip", "9" * 30]]
+)
+def test_impossible_choice_is_a_usage_error(run: Run, store: Path, arguments: list[object]) -> None:
+    """Numbers that no store can hold never reach it."""
+    assert run("store", "frames", store, *arguments).exit_code == 2
 
 
 def test_summary_finds_the_store_in_a_site(run: Run, store: Path, site: Path) -> None:
@@ -161,4 +196,25 @@ def test_export_to_standard_output(run: Run, store: Path) -> None:
     result = run("store", "export", store, "-", "--type", "arc")
 
     assert json.loads(result.stdout)["message"] == "arc"
-    assert "1 rows" in result.stderr
+    assert result.stderr == "1 rows\n"
+
+
+def test_export_into_what_is_no_file_replaces_nothing(run: Run, store: Path, tmp_path: Path) -> None:
+    """A pipe (or a device, /dev/stdout among them) is written to; a file is replaced whole."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert run("store", "export", store, pipe).exit_code == 0
+        assert pipe.is_fifo()
+        assert os.read(reading, 100).startswith(b"{")
+    finally:
+        os.close(reading)
+
+
+def test_export_to_a_folder_that_is_not_there(run: Run, store: Path, tmp_path: Path) -> None:
+    """The folder is named, and nothing is written."""
+    result = run("store", "export", store, tmp_path / "nowhere" / "rows.jsonl")
+
+    assert isinstance(result.exception, LocalError)
+    assert "no folder" in result.exception.message

@@ -16,6 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cwt import COSE, COSEKey
+from musts import named
 from object_examples import (
     ALARM_ID,
     DEVICE,
@@ -106,6 +107,7 @@ def main() -> int:
     }
     stale = []
     for name, cases in files.items():
+        named(name, cases)
         text = "[\n" + ",\n".join(json.dumps(case, ensure_ascii=False) for case in cases) + "\n]\n"
         path: Path = HERE / name
         if "--check" not in sys.argv[1:]:

@@ -42,7 +42,11 @@ def build_pack() -> dict[str, list[Case]]:
     malformed, foreign = reasons.PACK_MALFORMED, reasons.PACK_MAC
     good = pack(item(41, frame) + item(42, b"\xa0", 2), 2)
     packs: list[Case] = [
-        {"name": "a frame and a record", "hex": good.hex(), "expect": {"n": 1, "first": 41, "count": 2}},
+        {
+            "name": "a frame and a record",
+            "hex": good.hex(),
+            "expect": {"n": 1, "first": 41, "count": 2, "digest": hashlib.sha256(good).hexdigest()},
+        },
         {"name": "a name in Chinese", "hex": pack(item(1, frame), 1, 7, "站".encode()).hex(), "expect": {"n": 7}},
         {"name": "another key", "hex": pack(item(1, frame), 1, key=bytes(32)).hex(), "error": foreign},
         {"name": "a bit changed", "hex": (good[:60] + bytes((good[60] ^ 1,)) + good[61:]).hex(), "error": foreign},

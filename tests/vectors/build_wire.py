@@ -15,6 +15,7 @@ from typing import Any
 
 import cbor2
 import crcmod.predefined
+from musts import named
 from wire_examples import EPOCH, EXAMPLES, OPTIONAL, SEAL, WRONG
 
 from weldgate_protocol import reasons
@@ -318,6 +319,11 @@ def message_accepted() -> list[Case]:
     gap = {2: 18, 3: 40, 4: 1, 20: "newer", -1: [1]}
     kept = {"first": 18, "last": 40, "cause": 1, "20": "newer", "-1": [1]}
     cases.append({"name": "gap: keys of a newer chip are kept", "type": 0x48, "hex": dumps(gap).hex(), "expect": kept})
+    for name, value, fields in (
+        ("a cause of a newer chip is kept", {2: 18, 4: 200}, {"first": 18, "cause": 200}),
+        ("first record of an epoch", {1: EPOCH, 2: 18, 4: 3}, {"epoch": plain(EPOCH), "first": 18, "cause": 3}),
+    ):
+        cases.append({"name": f"gap: {name}", "type": 0x48, "hex": dumps(value).hex(), "expect": fields})
     return cases
 
 
@@ -360,6 +366,7 @@ def main() -> int:
     }
     stale = []
     for name, cases in files.items():
+        named(name, cases)
         lines = ",\n".join(json.dumps(case, ensure_ascii=False) for case in cases)
         text = f"[\n{lines}\n]\n"
         path = HERE / name

@@ -13,6 +13,7 @@ from typing import Any
 
 import cbor2
 import crcmod.predefined
+from musts import named
 
 Case = dict[str, Any]
 
@@ -125,9 +126,9 @@ def gap(seq: int, first: int, last: int | None, **other: bytes) -> bytes:
     return durable(seq, 0x48, value, **other)
 
 
-def ack(through: int, seq: int, key: bytes | None = CONN, epoch: bytes = EPOCH) -> bytes:
+def ack(through: int, seq: int, key: bytes | None = CONN, epoch: bytes = EPOCH, repeats: int = 0) -> bytes:
     """Return an ack."""
-    return down(0x81, seq, {1: epoch, 2: through}, key)
+    return down(0x81, seq, {1: epoch, 2: through, **({3: repeats} if repeats else {})}, key)
 
 
 def write_or_check(files: dict[str, Callable[[], Any]]) -> int:
@@ -135,7 +136,9 @@ def write_or_check(files: dict[str, Callable[[], Any]]) -> int:
     stale = []
     for name, build in files.items():
         path = Path(__file__).resolve().parent / name
-        text = json.dumps(build(), indent=1, ensure_ascii=False) + "\n"
+        found = build()
+        named(name, found)
+        text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
         if "--check" not in sys.argv[1:]:
             path.write_text(text, encoding="utf-8")
         elif not path.is_file() or path.read_text(encoding="utf-8") != text:

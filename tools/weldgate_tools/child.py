@@ -9,7 +9,7 @@ from pathlib import Path
 from weldgate_protocol.errors import LocalError, WeldgateError
 from weldgate_protocol.reasons import TOOL_BROKER
 from weldgate_simulator.broker import NatsBroker
-from weldgate_tools.tether import tethered
+from weldgate_simulator.tether import tethered
 
 __all__ = ["BrokerChild", "Child"]
 
@@ -103,13 +103,6 @@ class Child:
         return f"{what}, again in {waited_s:g} s; see {self.log}"
 
 
-class _TetheredBroker(NatsBroker):
-    """The broker, ending with whoever started it."""
-
-    def _command(self) -> list[str]:
-        return tethered(super()._command())
-
-
 class BrokerChild(Child):
     """The broker, whose class starts and asks it itself.
 
@@ -120,7 +113,8 @@ class BrokerChild(Child):
 
     def __init__(self, folder: Path, port: int) -> None:
         super().__init__("broker", [], folder / "broker.log")
-        self._broker = _TetheredBroker(folder, port)
+        self._broker = NatsBroker(folder, port)
+        self._broker.tethered = True
 
     @property
     def process_id(self) -> int | None:

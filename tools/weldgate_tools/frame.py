@@ -7,68 +7,19 @@ from typing import Any
 
 import click
 
-from weldgate_protocol import messages, reason_texts
-from weldgate_protocol.errors import FrameError, LocalError, RemoteError
-from weldgate_protocol.frame import RAW_MAX, from_wire, parse, tag_matches
-from weldgate_protocol.keys import HmacKey, connection_key
+from weldgate_protocol import reason_texts
+from weldgate_protocol.errors import FrameError, LocalError
+from weldgate_protocol.frame import RAW_MAX, from_wire, parse
 from weldgate_protocol.reasons import TOOL_BAD_INPUT
 from weldgate_tools.annotate import frame_document
+from weldgate_tools.frame_keys import Keys, listed_keys, site_keys
 from weldgate_tools.output import print_json
-from weldgate_tools.places import issuer_folder
 
 __all__ = ["decode_capture", "frame", "read_input"]
 
 DELIMITER = 0x7E
 _PATH_MAX = 250  # the longest name a file may have is 255 bytes; what is longer is hex
 _HEX = frozenset(b"0123456789abcdefABCDEF \t\r\n:,")
-
-
-class Keys:
-    """What tags can be checked with: a site's chips, and the connections seen in the capture itself."""
-
-    def __init__(self, site: Path | None) -> None:
-        self._issuer: Any = None
-        if site is not None:
-            from weldgate_issuer import Issuer  # here, since frames without a site need no issuer
-
-            self._issuer = Issuer.open(issuer_folder(site))
-        self._nonces: dict[bytes, bytes] = {}
-        self._connections: dict[bytes, HmacKey] = {}
-
-    def judge(self, raw: bytes) -> str:
-        """Return `right`, `wrong` or `not checked`; learns a connection's key from its hello and welcome."""
-        if self._issuer is None:
-            return "not checked"
-        found = parse(raw)
-        secrets = self._issuer.chip_secrets(found.device)
-        if found.type == messages.HELLO or found.durable:
-            self._learn_hello(raw)
-            return "right" if tag_matches(raw, HmacKey(secrets.up)) else "wrong"
-        if found.type == messages.WELCOME:
-            nonce = _nonce(raw)
-            if nonce and found.device in self._nonces:
-                key = connection_key(secrets.down, self._nonces[found.device], nonce)
-                self._connections[found.device] = HmacKey(key)
-        key_conn = self._connections.get(found.device)
-        if key_conn is None:
-            return "not checked"
-        return "right" if tag_matches(raw, key_conn) else "wrong"
-
-    def _learn_hello(self, raw: bytes) -> None:
-        found = parse(raw)
-        nonce = _nonce(raw)
-        if found.type == messages.HELLO and nonce:
-            self._nonces[found.device] = nonce
-
-
-def _nonce(raw: bytes) -> bytes:
-    """Return the nonce of a hello or welcome, empty when it can't be read."""
-    found = parse(raw)
-    try:
-        nonce = messages.decode(found.type, found.payload).get("nonce", b"")
-    except RemoteError:
-        return b""
-    return nonce if isinstance(nonce, bytes) else b""
 
 
 def read_input(source: str) -> bytes:
@@ -153,8 +104,13 @@ def frame() -> None:
 @frame.command("decode")
 @click.argument("source")
 @click.option("--site", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Check tags with its keys.")
+@click.option(
+    "--key-file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Or with a collector's chips.jsonl.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one document.")
-def decode(source: str, site: Path | None, as_json: bool) -> None:
+def decode(source: str, site: Path | None, key_file: Path | None, as_json: bool) -> None:
     """Print every frame in SOURCE with names, units and meanings.
 
     SOURCE is hex, the name of a file (hex or a binary capture), or - for standard input. What is no frame is printed
@@ -164,9 +120,13 @@ def decode(source: str, site: Path | None, as_json: bool) -> None:
     Examples:
       weldgate frame decode 7e2202112210f47d01e9…7e
       weldgate frame decode capture.bin --site site
+      weldgate frame decode capture.bin --key-file site/chips.jsonl
       xxd -p capture.bin | weldgate frame decode - --json
     """
-    found = list(decode_capture(read_input(source), Keys(site)))
+    if site is not None and key_file is not None:
+        raise click.UsageError("--site or --key-file: one of them says whose keys")
+    find = site_keys(site) if site is not None else listed_keys(key_file) if key_file is not None else None
+    found = list(decode_capture(read_input(source), Keys(find)))
     if as_json:
         print_json(found)
     else:

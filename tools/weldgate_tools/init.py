@@ -1,6 +1,7 @@
 """``weldgate init``: a site with its keys, its collector's configuration and a few demo chips."""
 
 import secrets
+import sys
 import time
 from pathlib import Path
 
@@ -113,6 +114,12 @@ def _area(issuer: Issuer) -> str:
 def _passphrase(path: Path | None, twice: bool) -> str:
     """Return the backup's passphrase from a file or from the terminal, a new one twice."""
     if path is None:
+        if not _at_terminal():
+            raise LocalError(
+                TOOL_BAD_INPUT,
+                "the backup has a passphrase and there is no terminal to ask for it: name a file that has it in its"
+                " first line with --passphrase-file; nothing was changed",
+            )
         return str(click.prompt("passphrase of the backup", hide_input=True, confirmation_prompt=twice, err=True))
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -121,6 +128,11 @@ def _passphrase(path: Path | None, twice: bool) -> str:
     if not lines:
         raise LocalError(TOOL_BAD_INPUT, f"{path} is empty; its first line is the passphrase")
     return lines[0]
+
+
+def _at_terminal() -> bool:
+    """Tell whether somebody can be asked; without a terminal the answer could be read by others."""
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def _chip(issuer: Issuer, device: int) -> Chip:

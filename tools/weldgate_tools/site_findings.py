@@ -171,6 +171,13 @@ def _running(site: Site) -> Iterator[Finding]:
         f"{health['chips_online']} chips online, {health['committed']} rows, store {health['store']}",
         "" if good else "look at its log and at the disk",
     )
+    silent = health["chips_silent"]
+    yield Finding(
+        "live sessions",
+        BAD if silent else GOOD,
+        f"silent in a live session: {', '.join(silent)}" if silent else "no chip is silent in one",
+        "call or go and see to welder and machine; then look at power, signal and box" if silent else "",
+    )
     for name, upstream in health["upstreams"].items():
         yield _upstream(name, upstream)
 

@@ -1,41 +1,42 @@
 """``weldgate store``: what a collector has stored, by chip and time, for people and for programs."""
 
-import csv
-import io
 import json
 import sys
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
-from rich.table import Table
 
 from weldgate_collector import Reader, Record
 from weldgate_protocol import messages
-from weldgate_protocol.errors import RemoteError
-from weldgate_tools.annotate import frame_document, own_document
+from weldgate_protocol.errors import LocalError
+from weldgate_protocol.reasons import TOOL_NOT_FOUND
 from weldgate_tools.output import print_json
 from weldgate_tools.places import store_file
+from weldgate_tools.store_print import document, short, table, write_csv
 from weldgate_tools.store_view import completeness, sessions, summarise
 from weldgate_tools.units import CHIP, MOMENT, device_text, moment_text
 
 __all__ = ["store"]
 
-FRAME, OWN = 1, 2
+FRAME = 1
+_LIMIT_MAX = 1_000_000  # what is printed at once; `export` knows no limit
 _TYPES = {row[0]: type_ for type_, row in messages.MESSAGES.items()}
 _PLACE = click.argument("place", type=click.Path(path_type=Path), default=Path("site"))
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one document.")
 _CSV = click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
 
 
+_TYPE = click.option("--type", "types", type=click.Choice(sorted(_TYPES)), multiple=True, help="These messages only.")
+
+
 def _selection(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that choose rows."""
     options: tuple[Callable[..., Callable[..., Any]], ...] = (
-        click.option("--type", "types", type=click.Choice(sorted(_TYPES)), multiple=True, help="These messages only."),
         click.option("--until", type=MOMENT, help="Received before this time."),
         click.option("--since", type=MOMENT, help="Received at or after this time: a date, a time, or 2h for ago."),
         click.option("--chip", "device", type=CHIP, help="This chip only."),
@@ -63,6 +64,7 @@ def store() -> None:
 
 @store.command()
 @_PLACE
+@_TYPE
 @_selection
 @_JSON
 @_CSV
@@ -78,7 +80,7 @@ def summary(place: Path, as_json: bool, as_csv: bool, **chosen: Any) -> None:
     with Reader(store_file(place)) as reader:
         chips = summarise(_rows(reader, chosen))
         upstreams = [{"name": name, "through": through, "rows": rows} for name, through, rows in reader.cursors()]
-        document: dict[str, Any] = {
+        found: dict[str, Any] = {
             "store_id": reader.store_id().hex(),
             "rows": reader.last_index(),
             "frames": sum(chip["frames"] for chip in chips),
@@ -86,21 +88,24 @@ def summary(place: Path, as_json: bool, as_csv: bool, **chosen: Any) -> None:
             "chips": chips,
         }
     if as_json:
-        print_json(document)
+        print_json(found)
         return
     if as_csv:
-        _write_csv(sys.stdout, chips)
+        write_csv(sys.stdout, chips)
         return
-    _table(chips, "no such rows: is the collector running, and are chips online?")
-    click.echo(f"{document['frames']} frames; {document['rows']} rows in store {document['store_id']}")
+    table(chips, "no such rows: is the collector running, and are chips online?")
+    click.echo(f"{found['frames']} frames; {found['rows']} rows in store {found['store_id']}")
     for one in upstreams:
         click.echo(f"upstream {one['name']}: {one['rows']} rows receipted, pack {one['through']}")
 
 
 @store.command()
 @_PLACE
+@_TYPE
 @_selection
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most so many rows.")
+@click.option(
+    "--limit", type=click.IntRange(1, _LIMIT_MAX), default=100, show_default=True, help="At most so many rows."
+)
 @_JSON
 @_CSV
 def frames(place: Path, limit: int, as_json: bool, as_csv: bool, **chosen: Any) -> None:
@@ -112,13 +117,13 @@ def frames(place: Path, limit: int, as_json: bool, as_csv: bool, **chosen: Any) 
       weldgate store frames site --type refusal --type alarm --json
     """
     with Reader(store_file(place)) as reader:
-        rows = [_document(record) for record in islice(_rows(reader, chosen), limit)]
+        rows = [document(record) for record in islice(_rows(reader, chosen), limit)]
     if as_json:
         print_json(rows)
     elif as_csv:
-        _write_csv(sys.stdout, rows)
+        write_csv(sys.stdout, rows)
     else:
-        _table([_short(row) for row in rows], "no such rows")
+        table([short(row) for row in rows], "no such rows")
 
 
 @store.command("sessions")
@@ -135,30 +140,34 @@ def sessions_(place: Path, as_json: bool, as_csv: bool, **chosen: Any) -> None:
       weldgate store sessions site --chip 410811001 --csv
     """
     with Reader(store_file(place)) as reader:
-        found = sessions(_rows(reader, {**chosen, "types": ()}, FRAME))
+        found = sessions(_rows(reader, chosen, FRAME))
     if as_json:
         print_json(found)
     elif as_csv:
-        _write_csv(sys.stdout, found)
+        write_csv(sys.stdout, found)
     else:
-        _table(found, "no sessions")
+        table(found, "no sessions")
 
 
 @store.command()
 @_PLACE
-@click.option("--chip", "device", type=CHIP, help="This chip only.")
+@_selection
 @_JSON
 @_CSV
-def gaps(place: Path, device: bytes | None, as_json: bool, as_csv: bool) -> None:
+def gaps(place: Path, as_json: bool, as_csv: bool, **chosen: Any) -> None:
     """Prove that stored and declared numbers leave no hole, for every chip and epoch. Exit 1 when one does.
+
+    A proof begins at number 1, whatever the time: --until ends it there, --since leaves out who was not heard since.
 
     \b
     Examples:
       weldgate store gaps site
       weldgate store gaps site --chip 410811001 --json
+      weldgate store gaps site --since 24h
     """
+    since_ms = (chosen.pop("since") or 0) * 1000
     with Reader(store_file(place)) as reader:
-        lines = completeness(reader.records(int.from_bytes(device, "big") if device is not None else None))
+        lines = [line for line in completeness(_rows(reader, {**chosen, "since": None})) if line.last_ms >= since_ms]
     rows: list[dict[str, Any]] = [
         {
             "device": device_text(line.device),
@@ -174,9 +183,9 @@ def gaps(place: Path, device: bytes | None, as_json: bool, as_csv: bool) -> None
     if as_json:
         print_json({"complete": not holes, "lines": rows})
     elif as_csv:
-        _write_csv(sys.stdout, rows)
+        write_csv(sys.stdout, rows)
     else:
-        _table([row for row in rows if row["declared"] or row["missing"]], "nothing missing and nothing declared")
+        table([row for row in rows if row["declared"] or row["missing"]], "nothing missing and nothing declared")
         click.echo(f"{len(rows)} chips and epochs, {len(holes)} with undeclared holes")
     if holes:
         raise SystemExit(1)
@@ -185,6 +194,7 @@ def gaps(place: Path, device: bytes | None, as_json: bool, as_csv: bool) -> None
 @store.command()
 @_PLACE
 @click.argument("target", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), default=Path("-"))
+@_TYPE
 @_selection
 @_CSV
 def export(place: Path, target: Path, as_csv: bool, **chosen: Any) -> None:
@@ -197,81 +207,26 @@ def export(place: Path, target: Path, as_csv: bool, **chosen: Any) -> None:
       weldgate store export site rows.jsonl --since 2026-11-01
       weldgate store export site --chip 410811001 --csv > chip.csv
     """
+    if not target.parent.is_dir():
+        raise LocalError(TOOL_NOT_FOUND, f"{target}: there is no folder {target.parent}")
     console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.completed} rows"))
     with (
         Reader(store_file(place)) as reader,
-        Progress(SpinnerColumn(), TextColumn("{task.completed} rows"), console=console, transient=True) as progress,
-        click.open_file(str(target), "w", encoding="utf-8", atomic=str(target) != "-") as out,
+        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
+        click.open_file(str(target), "w", encoding="utf-8", atomic=not target.exists() or target.is_file()) as out,
     ):
         task = progress.add_task("export", total=None)
 
         def documents() -> Iterator[dict[str, Any]]:
             for record in _rows(reader, chosen):
                 progress.advance(task)
-                yield {**_document(record), "raw": record.raw.hex()}
+                yield {**document(record), "raw": record.raw.hex()}
 
         if as_csv:
-            _write_csv(out, documents())
+            write_csv(out, documents())
         else:
-            for document in documents():
-                out.write(json.dumps(document, ensure_ascii=False) + "\n")
+            for row in documents():
+                out.write(json.dumps(row, ensure_ascii=False) + "\n")
         count = int(progress.tasks[0].completed)
     click.echo(f"{count} rows", err=True)
-
-
-def _document(record: Record) -> dict[str, Any]:
-    """Return a row taken apart; one that can't be read says why and keeps its bytes."""
-    head = {"idx": record.idx, "received": moment_text(record.received_ms / 1000, milliseconds=True)}
-    try:
-        if record.kind == OWN:
-            return {**head, "kind": "collector", **own_document(record.raw)}
-        return {**head, "kind": "frame", **frame_document(record.raw)}
-    except RemoteError as error:
-        return {**head, "kind": "unreadable", "error": error.code, "message": error.message, "raw": record.raw.hex()}
-
-
-def _short(row: dict[str, Any]) -> dict[str, Any]:
-    """Return what fits a line of a terminal."""
-    fields = row.get("fields", {})
-    words = [f"{name}={field.get('text', field['value'])}" for name, field in fields.items()]
-    if row["kind"] == "collector":
-        words = [f"{name}={row[name]}" for name in ("first", "last", "online", "reason_name", "text") if row.get(name)]
-    return {
-        "idx": row["idx"],
-        "device": row.get("device", ""),
-        "seq": row.get("seq", ""),
-        "time": row.get("time", row["received"]),
-        "message": row.get("message") or f"[{row.get('record', row['kind'])}]",
-        "fields": " ".join(words),
-    }
-
-
-def _write_csv(out: IO[Any], rows: Any) -> None:
-    """Write rows with one column a value; nested values as JSON in theirs."""
-    writer: Any = None
-    for row in rows:
-        flat = {name: _cell(value) for name, value in row.items()}
-        if writer is None:
-            columns = list(dict.fromkeys([*flat, "message", "fields", "raw"])) if "idx" in flat else list(flat)
-            writer = csv.DictWriter(out, columns, extrasaction="ignore", restval="")
-            writer.writeheader()
-        writer.writerow(flat)
-
-
-def _cell(value: Any) -> Any:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
-
-
-def _table(rows: list[dict[str, Any]], empty: str) -> None:
-    """Print rows as a table, or what their absence means."""
-    if not rows:
-        click.echo(empty)
-        return
-    out = io.StringIO()
-    table = Table(box=None, pad_edge=False)
-    for name in rows[0]:
-        table.add_column(name)
-    for row in rows:
-        table.add_row(*("-" if value is None or value == [] else str(value) for value in row.values()))
-    Console(file=out, width=200, markup=False, highlight=False).print(table)
-    click.echo(out.getvalue().rstrip())

@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from weldgate_issuer import Issuer, terminal_qr, token_text, write_png
 from weldgate_protocol import claims, cose, keyset, reason_texts
 from weldgate_protocol import token as tokens
 from weldgate_protocol.cbor import decode as decode_cbor
@@ -79,6 +78,8 @@ def issue(site: Path, png: Path | None, qr: bool, as_json: bool, **wanted: Any) 
       weldgate token issue --chip 410811001 --holder zhang3 --life 30m --png code.png
       weldgate token issue --chip 410811001 --holder zhang3 --permit p0000001 --life 72h --json
     """
+    from weldgate_issuer import Issuer, terminal_qr, token_text, write_png  # here, so that help and `show` need none
+
     if (wanted["permit_from"] or wanted["permit_to"]) and wanted["permit"] is None:
         raise click.UsageError("--permit-from and --permit-to belong to a --permit")
     data = Issuer.open(issuer_folder(site)).issue_token(
@@ -151,6 +152,8 @@ def verify(
       weldgate token verify 'WG1:…' --chip 410811001
       weldgate token verify code.png --chip 410811001 --at 2026-11-24T08:00 --json
     """
+    from weldgate_issuer import Issuer
+
     now_s = at if at is not None else int(time.time())
     issuer = Issuer.open(issuer_folder(site))
     keys = list(issuer.index.keys.values())

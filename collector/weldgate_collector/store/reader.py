@@ -123,6 +123,20 @@ class Reader:
         for row in self._connection.execute(query, values):
             yield Record(*row)
 
+    def newest(self, types: tuple[int, ...], since_ms: int) -> list[Record]:
+        """Return each chip's newest frame and newest own record of these types, in order of arrival; one pass in C.
+
+        Args:
+            types: message types, and kinds of own records.
+            since_ms: received at or after, Unix milliseconds.
+        """
+        rows = self._connection.execute(
+            f"SELECT max(idx), received_ms, kind, device, epoch, seq, type, raw FROM records"  # noqa: S608 - only ?
+            f" WHERE received_ms >= ? AND type IN ({', '.join('?' * len(types))}) GROUP BY device, kind",
+            (since_ms, *types),
+        )  # SQLite gives the other columns of the row that max() is of
+        return sorted(Record(*row) for row in rows)
+
     def summary(self) -> list[tuple[int, int, int, int, int, int]]:
         """Return (device, frames, own records, epochs, first received_ms, last received_ms) of each chip."""
         return self._connection.execute(

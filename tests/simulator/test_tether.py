@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from weldgate_simulator import tether
 from weldgate_simulator.line import wait_for
-from weldgate_tools import tether
 
 PARENT = """
 import subprocess, sys
-from weldgate_tools.tether import tethered
+from weldgate_simulator.tether import tethered
 child = subprocess.Popen(tethered([sys.executable, "-c", "import signal; signal.pause()"]), start_new_session=True)
 print(child.pid, flush=True)
 child.wait()
