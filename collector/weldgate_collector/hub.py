@@ -276,8 +276,9 @@ class Hub:
 
     def drop_unknown(self) -> None:
         """Close the connections of chips that are no longer known; called after a reload."""
-        for device, peer in list(self._online.items()):
-            if self._chips.lookup(device) is None:
+        for peer in list(self._peers):
+            device = peer.conversation.device  # from its hello on, proved or not
+            if device and self._chips.lookup(device) is None:
                 peer.drop(reasons.WIRE_UNKNOWN_CHIP)
         self._forget_unknown()
 

@@ -340,6 +340,31 @@ def test_unanswered_token_is_not_sent_while_it_may_wait_for_the_act(house: Any, 
     asyncio.run(scene())
 
 
+def test_repeats_that_wait_for_the_disk_are_bounded(house: Any, eventually: Any) -> None:
+    """A broker that plays one order again and again while the disk is full does not fill the memory."""
+    failing = [False]
+
+    class Failing(sqlite3.Connection):
+        def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
+            if sql == "COMMIT" and failing[0]:
+                error = sqlite3.OperationalError("database or disk is full")
+                error.sqlite_errorcode = sqlite3.SQLITE_FULL
+                raise error
+            return super().execute(sql, *args)
+
+    async def scene() -> None:
+        async with house(seam=lambda path: connect(path, Failing)) as h:
+            failing[0] = True
+            asked = [asyncio.create_task(h.downlink.put(order())) for _ in range(2_000)]
+            await eventually(lambda: any(task.done() for task in asked))
+            failing[0] = False
+            answers = await asyncio.gather(*asked, return_exceptions=True)
+            assert sum(isinstance(answer, OrderError) for answer in answers) == 1_000
+            assert len(h.downlink) == 1
+
+    asyncio.run(scene())
+
+
 def test_asker_who_gives_up_harms_neither_the_order_nor_the_store(house: Any, talker: Any, eventually: Any) -> None:
     """While the disk is full an operator gives up; afterwards the order is carried, and rows are committed again."""
     failing = [False]

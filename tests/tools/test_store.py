@@ -199,6 +199,12 @@ def test_export_to_standard_output(run: Run, store: Path) -> None:
     assert result.stderr == "1 rows\n"
 
 
+def test_export_takes_the_same_words_as_the_others(run: Run, store: Path) -> None:
+    """--json is what it does anyway; both at once is wrong usage."""
+    assert run("store", "export", store, "--json").stdout == run("store", "export", store).stdout
+    assert run("store", "export", store, "--json", "--csv").exit_code == 2
+
+
 def test_export_into_what_is_no_file_replaces_nothing(run: Run, store: Path, tmp_path: Path) -> None:
     """A pipe (or a device, /dev/stdout among them) is written to; a file is replaced whole."""
     pipe = tmp_path / "pipe"
