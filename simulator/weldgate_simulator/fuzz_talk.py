@@ -144,7 +144,7 @@ def _console_wrong(case: Case, taken: bytes) -> bool:
             except (ValueError, RecursionError):
                 continue
             name, argument = request.get("cmd"), request.get("arg", "")
-            if not isinstance(argument, str) or not isinstance(request.get("id"), int | str | None):
+            if not isinstance(argument, str) or type(request.get("id")) not in (int, str, type(None)):
                 continue
         if name in ("echo", "token"):
             wanted.append(argument.strip() if not text.startswith(("{", "WG1:")) else argument)
