@@ -53,6 +53,7 @@ ELSEWHERE = {
     "weldgate_simulator/figures": "test_bench.py",
     "weldgate_simulator/fuzz_batch": "test_fuzz.py",
     "weldgate_simulator/fuzz_bytes": "test_fuzz.py",
+    "weldgate_simulator/fuzz_forge": "test_fuzz.py",
     "weldgate_simulator/fuzz_interpreter": "test_fuzz.py",
     "weldgate_simulator/fuzz_parsers": "tests/firmware/test_fuzz_vectors.py, in both interpreters",
     "weldgate_simulator/fuzz_signed": "test_fuzz.py",

@@ -8,8 +8,9 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from weldgate_protocol import reasons
+from weldgate_simulator.fuzz_forge import ROOT_KID, WORLD
 from weldgate_simulator.fuzz_parsers import World, judge
-from weldgate_simulator.fuzz_signed import ROOT_KID, WORLD, signed_targets
+from weldgate_simulator.fuzz_signed import signed_targets
 from weldgate_simulator.fuzz_store import store_targets
 from weldgate_simulator.fuzz_talk import talk_targets
 from weldgate_simulator.fuzz_wire import Case, Target, wire_targets

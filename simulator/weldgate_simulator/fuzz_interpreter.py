@@ -10,8 +10,8 @@ from weldgate_protocol.errors import LocalError
 from weldgate_protocol.reasons import TOOL_INTERPRETER
 from weldgate_simulator import build, files, interpreter
 from weldgate_simulator.fuzz_batch import Batch, Counts, Find, cases_of
+from weldgate_simulator.fuzz_forge import WORLD
 from weldgate_simulator.fuzz_parsers import World, judge
-from weldgate_simulator.fuzz_signed import WORLD
 from weldgate_simulator.interpreter import Interpreter
 
 __all__ = ["Compared", "compare"]

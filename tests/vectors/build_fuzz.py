@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from weldgate_simulator.fuzz_batch import Batch, cases_of, targets
+from weldgate_simulator.fuzz_forge import WORLD
 from weldgate_simulator.fuzz_parsers import World, judge
-from weldgate_simulator.fuzz_signed import WORLD
 
 HERE = Path(__file__).resolve().parent
 SEED = 1
