@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from weldgate_protocol.errors import LocalError
 from weldgate_protocol.reasons import TOOL_INTERPRETER
-from weldgate_simulator import build, cachegrind, interpreter, memory
+from weldgate_simulator import build, cachegrind, interpreter, memory, timed
 from weldgate_simulator import line as lines
 from weldgate_simulator.chip_scenario import ChipScenario, open_scenario
 from weldgate_simulator.chip_snippets import (
@@ -210,6 +210,25 @@ def _token_check_heap(_say: Callable[[str], None]) -> Figure:
     return Figure("chip.token_check.heap_bytes", value, "bytes", note)
 
 
+def _reaction(name: str, found: timed.Reaction, what: str) -> Figure:
+    note = (
+        f"{what}; {found.moments} moments that differ, the worst at {found.at_ms} ms; virtual time, each operation "
+        f"charged what it costs on an ESP32 (docs/safety.md)"
+    )
+    return Figure(name, found.worst_ms, "ms", note)
+
+
+def _lock_to_open(say: Callable[[str], None]) -> Figure:
+    say("a lock at each of 10,000 milliseconds of a busy chip")
+    what = "from a lock's last byte until the pin is open for good, at every millisecond of ten busy seconds"
+    return _reaction("chip.lock_to_open_worst_ms", timed.lock_to_open(*timed.world()), what)
+
+
+def _bypass_to_alarm(_say: Callable[[str], None]) -> Figure:
+    what = "from a current past the open relay until the alarm is latched, at every millisecond of two seconds"
+    return _reaction("chip.bypass_to_alarm_worst_ms", timed.bypass_to_alarm(*timed.world()), what)
+
+
 def _told(counted: Sequence[tuple[Snippet, int]]) -> str:
     return ", ".join(f"{one.name} {count}" for one, count in counted)
 
@@ -223,4 +242,6 @@ FIGURES: dict[str, Callable[[Callable[[str], None]], Figure]] = {
     "chip.gate_tick.x86_64_instructions": _gate_tick,
     "chip.token_check.x86_64_instructions": _token_check,
     "chip.token_check.heap_bytes": _token_check_heap,
+    "chip.lock_to_open_worst_ms": _lock_to_open,
+    "chip.bypass_to_alarm_worst_ms": _bypass_to_alarm,
 }
