@@ -1,10 +1,13 @@
 """The one register of numbered reasons: token, gate, wire, platform, tools. Numbers are never used twice.
 
 The same number stands in the frame, on the display, on the page and in SPEC.md. This module holds the integers
-alone, since it runs on the chip; what each says to a person is in `reason_texts.py` (host only).
+alone, since it runs on the chip; what each says to a person is in `reason_texts.py`, and the numbers from 300 on are in
+`host_reasons.py` (both host only).
 
 A retired number stays here as a comment and is not given out again.
 """
+
+import sys
 
 from weldgate_protocol._compat import const
 
@@ -189,37 +192,6 @@ STORAGE_SEQUENCE = const(292)
 STORAGE_TOO_LONG = const(293)
 STORAGE_UNREADABLE = const(294)
 
-# 300–499 platform (the order in which a start request is checked)
-PLATFORM_MACHINE_UNKNOWN = const(300)
-PLATFORM_MACHINE_OUT_OF_USE = const(301)
-PLATFORM_PERSON_UNKNOWN = const(310)
-PLATFORM_PERSON_BARRED = const(311)
-PLATFORM_CERT_NOT_FOUND = const(320)
-PLATFORM_CERT_EXPIRED = const(321)
-PLATFORM_CERT_REVIEW_OVERDUE = const(322)
-PLATFORM_CERT_REVOKED = const(323)
-PLATFORM_CERT_CLASS = const(324)
-PLATFORM_CERT_SKILL_GRADE = const(325)
-PLATFORM_CERT_ITEM = const(326)
-PLATFORM_NOT_BOUND = const(330)
-PLATFORM_NO_PERMIT = const(340)
-PLATFORM_GUARDIAN_ABSENT = const(341)
-PLATFORM_PLACE = const(350)
-PLATFORM_TIME = const(351)
-PLATFORM_REMOTE_SCAN = const(352)
-
-# 500 up: tools and host programs
-TOOL_EXTRA_MISSING = const(500)
-TOOL_NOT_FOUND = const(501)
-TOOL_BAD_INPUT = const(502)
-TOOL_EXISTS = const(503)
-TOOL_CONFIG = const(504)
-TOOL_BROKER = const(505)
-TOOL_INTERPRETER = const(506)
-TOOL_STORE = const(507)
-TOOL_LEDGER = const(508)
-TOOL_PERMISSIONS = const(509)
-TOOL_CONNECTION = const(510)
-TOOL_TIMEOUT = const(511)
-TOOL_STORE_DAMAGED = const(512)
-TOOL_DISK_FULL = const(513)
+# 300–499 platform and 500 up tools never come from a chip, so their 900 bytes are not on it.
+if sys.implementation.name != "micropython":
+    from weldgate_protocol.host_reasons import *  # noqa: F403 - one register, read as one

@@ -16,6 +16,17 @@ def test_every_constant_has_its_text_and_every_text_its_constant() -> None:
     assert {row[0]: number for number, row in TEXTS.items()} == NUMBERS
 
 
+def test_numbers_are_given_once_and_those_of_hosts_keep_to_their_ranges() -> None:
+    """M-REASON-01: 300 to 499 are the platform's, 500 and up the tools', and none of them is on the chip."""
+    assert len(set(NUMBERS.values())) == len(NUMBERS)
+    assert {name for name, number in NUMBERS.items() if 300 <= number < 500} == {
+        name for name in NUMBERS if name.startswith("PLATFORM_")
+    }
+    assert {name for name, number in NUMBERS.items() if number >= 500} == {
+        name for name in NUMBERS if name.startswith("TOOL_")
+    }
+
+
 @pytest.mark.parametrize("number", sorted(TEXTS))
 def test_texts_speak_both_languages(number: int) -> None:
     """M-REASON-02: each reason says in Chinese and in English what happened and what to do."""
