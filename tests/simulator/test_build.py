@@ -198,22 +198,23 @@ def test_command_fails_past_the_budget_and_on_what_the_chip_cannot_read(
     (checkout / "firmware" / "boot.py").write_text("")
     (checkout / "firmware" / "main.py").write_text(entry)
 
-    ended = build.main(["x64"], checkout)
+    ended = build.main([build.CHIP_ARCH], checkout)
 
     said = capsys.readouterr()
-    assert f"{build.build_app('x64', root=checkout).total_bytes} bytes as .mpy" in said.out
+    assert f"{build.build_app(build.CHIP_ARCH, root=checkout).total_bytes} bytes as .mpy" in said.out
     assert ended == code
     assert told in said.err
     assert bool(said.err) == bool(code)
 
 
 def imports_of(path: Path) -> set[str]:
-    """Return the modules of the house that a file imports when it runs, type checking aside."""
+    """Return the modules of the house that a file imports when it runs on the chip."""
     found: set[str] = set()
 
     def visit(nodes: list[ast.stmt]) -> None:
         for node in nodes:
-            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            elsewhere = ("TYPE_CHECKING", "sys.implementation.name != 'micropython'")
+            if isinstance(node, ast.If) and any(words in ast.unparse(node.test) for words in elsewhere):
                 visit(node.orelse)
                 continue
             if isinstance(node, ast.Import):
@@ -261,8 +262,9 @@ def test_chip_modules_import_only_chip_modules() -> None:
 
 @pytest.mark.parametrize("arch", ["x64", "x86", build.CHIP_ARCH])
 def test_whole_app_compiles_within_the_budget(arch: str) -> None:
-    """mpy-cross takes all that the chip runs, for the chip and both simulators, in at most 160 KB."""
+    """mpy-cross takes all that the chip runs, for the chip and both simulators, for the chip in at most 160 KB."""
     made = build.build_app(arch)
 
     assert made.errors == []
-    assert 0 < made.total_bytes <= build.CODE_BUDGET_BYTES
+    assert made.total_bytes > 0
+    assert arch != build.CHIP_ARCH or made.total_bytes <= build.CODE_BUDGET_BYTES
