@@ -39,6 +39,7 @@ ELSEWHERE = {
     "weldgate_collector/control": "test_service.py, over the real socket",
     "weldgate_collector/metrics": "test_service.py",
     "weldgate_collector/entry": "test_service.py",
+    "weldgate_collector/operation": "test_service.py: health and metrics show it",
     "weldgate_collector/links/base": "tests/contracts/test_links.py",
     "weldgate_collector/links/memory": "tests/contracts/test_links.py",
     "weldgate_collector/links/tcp": "tests/contracts/test_links.py",

@@ -20,6 +20,7 @@ __all__ = [
     "CollectorSection",
     "Config",
     "ControlSection",
+    "LinksSection",
     "LogSection",
     "MetricsSection",
     "StoreSection",
@@ -54,8 +55,16 @@ class TcpSection(_Section, frozen=True):
     host: _Host = "0.0.0.0"  # noqa: S104
     port: _Port = 7460
     max_connections: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 15_000
-    max_unauthenticated: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 4_000
+
+
+class LinksSection(_Section, frozen=True):
+    """What holds on all links together."""
+
+    max_unauthenticated: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 12_000
+    max_connections: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 14_500
     throttle_s: Annotated[float, msgspec.Meta(ge=0, le=3_600)] = 30.0
+    chip_bytes_s: Annotated[int, msgspec.Meta(ge=1_024, le=1 << 30)] = 131_072
+    chip_burst_bytes: Annotated[int, msgspec.Meta(ge=16_384, le=1 << 30)] = 8_388_608
 
 
 class StoreSection(_Section, frozen=True):
@@ -108,6 +117,7 @@ class Config(_Section, frozen=True):
 
     collector: CollectorSection
     tcp: TcpSection | None = None
+    links: LinksSection = LinksSection()
     store: StoreSection = StoreSection()
     upstream: Annotated[tuple[UpstreamSection, ...], msgspec.Meta(max_length=8)] = ()
     metrics: MetricsSection | None = None

@@ -32,8 +32,11 @@ from .hub import Hub, Limits
 from .ingest import Lines, operator_row
 from .links.base import Link
 from .links.tcp import TcpLink
+from .machine import connections_allowed, raise_file_limit
 from .metrics import Metrics, MetricsPort
+from .operation import machine_state, refresh_operation, traffic_state
 from .orders import Order, lock_order, refused_order, signed_order
+from .reload import Reload
 from .store.reader import Reader
 from .store.schema import Connect, connect
 from .store.writer import Writer
@@ -70,6 +73,8 @@ class Service:
         self._tasks: set[asyncio.Task[None]] = set()
         self.ended = asyncio.Event()  # time to stop: a signal came, or a part ended by an error of ours
         self.part_ended = False
+        self.reloading: Reload | None = None  # where a file can be read again
+        self.ticked_s = 0.0  # when the loop last did its rounds, monotonic
         self.metrics = Metrics()
         self.tcp: TcpLink | None = None
         self.metrics_port: MetricsPort | None = None
@@ -143,9 +148,9 @@ class Service:
             lines = Lines(reader.highs())
             self.downlink = Downlink(self.writer, reader)
         self.downlink.report = self._report
-        limits = Limits(config.store.backlog_rows)
+        _log.info("open_files", limit=raise_file_limit(), connections=connections_allowed())
+        limits = _limits(config)
         if config.tcp is not None:
-            limits = Limits(config.store.backlog_rows, config.tcp.max_unauthenticated, config.tcp.throttle_s)
             self.tcp = TcpLink(config.tcp.host, config.tcp.port, config.tcp.max_connections)
             self._links.append(self.tcp)
         self.hub = Hub(self.chips, self.writer, lines, self.downlink, self.metrics, limits, self._open_reader)
@@ -160,6 +165,9 @@ class Service:
             "chips_online": self.hub.online,
             "chips_silent": [str(int.from_bytes(device, "big")) for device in self.hub.silence.silent[:_SILENT_TOLD]],
             "upstreams": {upstream.name: upstream.status()._asdict() for upstream in self._upstreams},
+            "configuration": {} if self.reloading is None else self.reloading.told(),
+            **traffic_state(self.hub, self.metrics),
+            **machine_state(self._config.data_dir),
         }
 
     def reload(self) -> None:
@@ -170,6 +178,10 @@ class Service:
                 self.hub.drop_unknown()
         except WeldgateError as error:
             _log.error("chips_not_reloaded", code=error.code, reason=error.message)
+
+    def apply(self, config: Config) -> None:
+        """Let what can change under way (``reload.AT_ONCE``) hold from now on."""
+        self.hub.limit(_limits(config))
 
     def _open_reader(self) -> Reader:
         return Reader(self.database, self._connect)
@@ -192,6 +204,7 @@ class Service:
         metrics.online.set(self.hub.online)
         metrics.silent.set(len(self.hub.silence.silent))
         metrics.orders.set(len(self.downlink))
+        refresh_operation(metrics, self.hub, self._config.data_dir, self.reloading)
         for upstream in self._upstreams:
             status = upstream.status()
             metrics.upstream_connected.labels(upstream.name).set(status.connected)
@@ -201,7 +214,7 @@ class Service:
 
     async def _tick(self) -> None:
         while True:
-            before_s = self._loop.time()
+            before_s = self.ticked_s = self._loop.time()
             await asyncio.sleep(_TICK_S)
             if self._loop.time() - before_s > _TICK_LATE_S:
                 self.hub.silence.deaf()  # this program stood still: it is no chip's silence
@@ -280,6 +293,15 @@ class Service:
         self.hub.put([operator_row(device, text, self.hub.now_ms())])
         _log.warning("operator_lock", device=asked.device, who=who, mode=mode, lock=lock.hex())
         return lock_order(device, mode, lock, reason, f"operator:{who}", now_s, _LOCK_WAIT_S)
+
+
+def _limits(config: Config) -> Limits:
+    """Return the hub's bounds; above what the limit of open files allows nobody is let in."""
+    links = config.links
+    return Limits(
+        config.store.backlog_rows, links.max_unauthenticated, links.throttle_s,
+        min(links.max_connections, connections_allowed()), links.chip_bytes_s, links.chip_burst_bytes,
+    )  # fmt: skip
 
 
 def _lock(path: Path) -> int:
