@@ -57,6 +57,7 @@ ELSEWHERE = {
     "weldgate_simulator/site_chips": "test_chip.py",
     "weldgate_simulator/typings": "test_chip.py",
     "weldgate_tools/annotate": "test_frame.py and test_store.py",
+    "weldgate_tools/asking": "test_collector.py, and every command that asks",
     "weldgate_tools/cli_text": "test_cli.py",
     "weldgate_tools/finding": "test_doctor.py",
     "weldgate_tools/frame_keys": "test_frame.py",

@@ -10,6 +10,7 @@ from .entry import check, run
 from .errors import ChipsError, CollectorConfigError, CollectorError, KeyFileError, OrderError, StoreError
 from .links.memory import MemoryLink
 from .service import Service
+from .shipped_files import dashboard_text, unit_text
 from .store import Reader, Record, connect
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "add_chips",
     "check",
     "connect",
+    "dashboard_text",
     "list_chips",
     "load_config",
     "parse_config",
@@ -38,6 +40,7 @@ __all__ = [
     "remove_chips",
     "request",
     "run",
+    "unit_text",
     "write_secret",
 ]
 

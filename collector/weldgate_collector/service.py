@@ -267,6 +267,8 @@ class Service:
         do, now_s = asked.do, int(time.time())
         if do == "status":
             return dict(self.health())
+        if do == "metrics":
+            return {"text": self._refreshed().text().decode()}
         device = asked.device_bytes()
         if self.chips.lookup(device) is None:
             raise OrderError(reasons.WIRE_UNKNOWN_CHIP, f"chip {asked.device} is not known here")
@@ -279,7 +281,9 @@ class Service:
         elif do == "lock":
             order = self._operator_lock(device, asked, who, now_s)
         else:
-            raise OrderError(reasons.TOOL_BAD_INPUT, f"`do` is {do!r}: status, token, order and lock are allowed")
+            raise OrderError(
+                reasons.TOOL_BAD_INPUT, f"`do` is {do!r}: status, metrics, token, order and lock are allowed"
+            )
         order = await self.downlink.put(order)
         return {"order": order.id.hex(), "state": order.state, "online": self.hub.is_online(device)}
 

@@ -9,6 +9,7 @@ from typing import Any
 from weldgate_protocol.errors import WeldgateError
 from weldgate_protocol.reason_texts import TEXTS
 from weldgate_tools.finding import BAD, GOOD, NOTE, Finding
+from weldgate_tools.operation_findings import examine_operation
 from weldgate_tools.output import language
 from weldgate_tools.site import Site
 from weldgate_tools.units import seconds_text
@@ -178,6 +179,8 @@ def _running(site: Site) -> Iterator[Finding]:
         f"silent in a live session: {', '.join(silent)}" if silent else "no chip is silent in one",
         "call or go and see to welder and machine; then look at power, signal and box" if silent else "",
     )
+    if "configuration" in health:  # an older collector does not say
+        yield from examine_operation(health)
     for name, upstream in health["upstreams"].items():
         yield _upstream(name, upstream)
 
