@@ -31,8 +31,10 @@ __all__ = [
 ]
 
 _Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
-_Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$")]  # goes into MQTT topics and file names as it is
-_Host = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+_Name = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,32}\Z")]  # goes into MQTT topics and file names
+# What the name look-up takes: ASCII, no empty label, none above 63.
+_Host = Annotated[str, msgspec.Meta(pattern=r"\A(?!\.)(?!.*\.\.)(?!.*[^.]{64})[!-~]{1,255}\Z")]
+_File = Annotated[str, msgspec.Meta(pattern=r"\A[^\x00]*\Z")]
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -43,9 +45,9 @@ class CollectorSection(_Section, frozen=True):
     """Who this collector is and where its files are."""
 
     name: _Name
-    data_dir: str = "data"
-    chips_file: str = "chips.jsonl"
-    key_file: str = "collector.key"
+    data_dir: _File = "data"
+    chips_file: _File = "chips.jsonl"
+    key_file: _File = "collector.key"
 
 
 class TcpSection(_Section, frozen=True):
@@ -79,13 +81,13 @@ class UpstreamSection(_Section, frozen=True):
     """One upstream. ``kind = "mqtt"``: numbered packs with receipts (DESIGN §2.12)."""
 
     name: _Name
-    kind: Annotated[str, msgspec.Meta(pattern=r"^mqtt$")] = "mqtt"
+    kind: Annotated[str, msgspec.Meta(pattern=r"\Amqtt\Z")] = "mqtt"
     host: _Host = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 1883
     client_id: Annotated[str, msgspec.Meta(max_length=64)] = ""
     username: str = ""
-    password_file: str = ""
-    tls_ca_file: str = ""
+    password_file: _File = ""
+    tls_ca_file: _File = ""
     pack_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 100
     window_packs: Annotated[int, msgspec.Meta(ge=1, le=256)] = 16
     receipt_timeout_s: Annotated[float, msgspec.Meta(gt=0, le=600)] = 5.0
@@ -102,14 +104,14 @@ class MetricsSection(_Section, frozen=True):
 class LogSection(_Section, frozen=True):
     """Structured logs on standard error."""
 
-    level: Annotated[str, msgspec.Meta(pattern=r"^(debug|info|warning|error)$")] = "info"
-    format: Annotated[str, msgspec.Meta(pattern=r"^(json|console)$")] = "json"
+    level: Annotated[str, msgspec.Meta(pattern=r"\A(debug|info|warning|error)\Z")] = "info"
+    format: Annotated[str, msgspec.Meta(pattern=r"\A(json|console)\Z")] = "json"
 
 
 class ControlSection(_Section, frozen=True):
     """The operator's local socket, mode 0600; empty = ``control.sock`` in ``data_dir``."""
 
-    socket: str = ""
+    socket: _File = ""
 
 
 class Config(_Section, frozen=True):
@@ -186,7 +188,7 @@ def parse_config(text: str, source: str = "configuration", folder: str | Path = 
     """
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOML's own, and a number of too many digits
         raise CollectorConfigError(TOOL_CONFIG, f"{source}: not TOML: {error}") from error
     except RecursionError:
         raise CollectorConfigError(TOOL_CONFIG, f"{source}: not TOML: nested too deep") from None

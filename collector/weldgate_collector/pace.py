@@ -19,6 +19,7 @@ _log = structlog.get_logger("weldgate.pace")
 
 VOLATILE_BYTES = 2_048  # a heartbeat costs about twenty times a durable frame of 100 bytes
 LOOKUP_BYTES = 8_192  # one look-up of repeats in the store
+_DEBT_S = 10  # nobody waits longer for one piece, however much was in it: well below the 90 s of silence
 
 
 class Paced(Protocol):
@@ -90,5 +91,6 @@ class Pace:
 
     def _fill(self, one: Paced) -> None:
         now_s = self._clock_s()
-        one.credit = min(one.credit + (now_s - one.credit_s) * self.rate_bytes_s, float(self.burst_bytes))
+        credit = max(one.credit + (now_s - one.credit_s) * self.rate_bytes_s, -float(self.rate_bytes_s * _DEBT_S))
+        one.credit = min(credit, float(self.burst_bytes))
         one.credit_s = now_s

@@ -19,7 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from weldgate_protocol.stream import FrameStream
 from . import tether
 from .load import HEARTBEAT, HELLO, make_chips
 
-__all__ = ["Caller", "Storm", "chips_allowed", "main", "play"]
+__all__ = ["Caller", "Storm", "chips_allowed", "main", "play", "running_collector"]
 
 _SOURCES = 200  # 127.0.0.2 and on
 _FILES_SPARE = 200  # descriptors that a process needs besides its connections
@@ -68,8 +69,7 @@ class Caller(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._stream = FrameStream()
         self._conversation: ChipConversation | None = None
-        self._ended = asyncio.Event()
-        self._served = asyncio.Event()
+        self._turn: asyncio.Future[bool] | None = None  # of one connection: True when served, False when it ended
         self.connections = 0
 
     async def call(self, host: str, port: int, delay_s: float) -> float:
@@ -77,22 +77,21 @@ class Caller(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         local = (self._source, 0) if self._source else None
         await asyncio.sleep(delay_s)
-        self._served.clear()
-        while not self._served.is_set():
-            self._ended.clear()
+        while True:
+            self._turn = loop.create_future()
             self._stream = FrameStream()
             self._conversation = ChipConversation(self._device, self._up, self._down, self._generation)
             try:
                 await loop.create_connection(lambda: self, host, port, local_addr=local)
             except OSError:
-                self._ended.set()
-            served, ended = loop.create_task(self._served.wait()), loop.create_task(self._ended.wait())
-            await asyncio.wait((served, ended), return_when=asyncio.FIRST_COMPLETED)
-            served.cancel()
-            ended.cancel()
-            if not self._served.is_set():
-                await asyncio.sleep(random.uniform(*_RETRY_S))  # noqa: S311 - jitter
-        return time.monotonic()
+                self._settle(False)
+            if await self._turn:
+                return time.monotonic()
+            await asyncio.sleep(random.uniform(*_RETRY_S))  # noqa: S311 - jitter
+
+    def _settle(self, served: bool) -> None:
+        if self._turn is not None and not self._turn.done():
+            self._turn.set_result(served)
 
     def cut(self) -> None:
         """Lose the connection, without a goodbye."""
@@ -124,7 +123,7 @@ class Caller(asyncio.Protocol):
             if event in (WELCOMED, WELCOMED_AHEAD):
                 transport.write(conversation.volatile(messages.HEARTBEAT, HEARTBEAT, _stamp()))
             elif event == ACKED or raw[1] == messages.ACK:
-                self._served.set()
+                self._settle(True)
             elif conversation.closed:
                 transport.close()
 
@@ -133,7 +132,7 @@ class Caller(asyncio.Protocol):
         self._transport = None
         if self._conversation is not None:
             self._conversation.end()
-        self._ended.set()
+        self._settle(False)
 
 
 class Storm:
@@ -182,24 +181,39 @@ def play(folder: Path, wanted: int, strangers: int = 0, within_s: float = 1.0) -
     count = chips_allowed(wanted + strangers) - strangers
     chips = make_chips(count, secrets.token_bytes(32))
     add_chips(folder / "chips.jsonl", chips)
+    with running_collector(folder) as (port, pid, control):
+        result = asyncio.run(_play(Storm(chips), port, strangers, within_s, pid, control))
+    return {"chips": count, "wanted": wanted, "strangers": strangers, **result}
+
+
+@contextmanager
+def running_collector(folder: Path, extra: str = "") -> Iterator[tuple[int, int, Path]]:
+    """Run a collector of its own process without an upstream; yield its port, process id and control socket.
+
+    Args:
+        folder: has a `chips.jsonl`; configuration, store and log come beside it.
+        extra: more lines of the configuration.
+
+    Raises:
+        LocalError: TOOL_CONNECTION, it did not start.
+    """
     config_file = folder / "collector.toml"
-    config_file.write_text('[collector]\nname = "storm"\n\n[tcp]\nhost = "127.0.0.1"\nport = 0\n', "utf-8")
-    socket_path = load_config(config_file).control_socket
+    config_file.write_text(f'[collector]\nname = "storm"\n\n[tcp]\nhost = "127.0.0.1"\nport = 0\n{extra}', "utf-8")
+    control = load_config(config_file).control_socket
     command = tether.tethered([sys.executable, "-m", "weldgate_collector", str(config_file)])
     with (folder / "collector.log").open("wb") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
-        port = _port(folder / "collector.log", socket_path, process)
-        result = asyncio.run(_play(Storm(chips), port, strangers, within_s, process.pid, socket_path))
+        yield _port(folder / "collector.log", control, process), process.pid, control
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
-    return {"chips": count, "wanted": wanted, "strangers": strangers, **result}
 
 
 async def _play(storm: Storm, port: int, strangers: int, within_s: float, pid: int, control: Path) -> dict[str, Any]:
     host = "127.0.0.1"
     before_mb, cpu_s = _resident_mb(pid), _cpu_s(pid)
+    own_cpu_s = time.process_time()
     first = await storm.rage(host, port, within_s)
     first_cpu_s = _cpu_s(pid) - cpu_s
     connected_mb = _resident_mb(pid)
@@ -209,7 +223,9 @@ async def _play(storm: Storm, port: int, strangers: int, within_s: float, pid: i
     second = await storm.rage(host, port, within_s)
     result = {
         "first": _told(first), "first_cpu_s": round(first_cpu_s, 2), "again": _told(second),
-        "again_cpu_s": round(_cpu_s(pid) - cpu_s, 2), "connections": sum(one.connections for one in storm.callers),
+        "again_cpu_s": round(_cpu_s(pid) - cpu_s, 2),
+        "load_cpu_s": round(time.process_time() - own_cpu_s, 2),
+        "connections": sum(one.connections for one in storm.callers),
         "rss_before_mb": before_mb, "rss_connected_mb": connected_mb, "rss_again_mb": _resident_mb(pid),
         "online": (await asyncio.to_thread(request, control, {"do": "status"}))["chips_online"],
     }  # fmt: skip
