@@ -57,8 +57,13 @@ def test_program_says_that_it_is_ready_alive_and_stopping(tmp_path: Path) -> Non
         )
         try:
             heard = [manager.recv(500).decode() for _ in range(4)]
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGHUP)
             last = ""
+            while not last.startswith("RELOADING=1\nMONOTONIC_USEC="):
+                last = manager.recv(500).decode()
+            while last != "READY=1":
+                last = manager.recv(500).decode()
+            process.send_signal(signal.SIGTERM)
             while last != "STOPPING=1":
                 last = manager.recv(500).decode()
         finally:

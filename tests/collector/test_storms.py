@@ -110,6 +110,9 @@ def test_reader_that_takes_nothing_does_not_outlive_its_connection(monkeypatch: 
                 sock.connect(("127.0.0.1", link.port))
                 await asyncio.wait_for(made.wait(), 20)
                 (connection,) = connections
+                if hasattr(socket, "TCP_USER_TIMEOUT"):  # half-open connections end by it
+                    ours = connection._transport.get_extra_info("socket")
+                    assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 90_000
                 while not connection._transport.get_write_buffer_size():
                     connection.send(bytes(65_536))
                 connection.close()

@@ -7,9 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pytest
 from click.testing import Result
 from rich.console import Console
+from rich.live import Live
 
+from weldgate_protocol.errors import LocalError
+from weldgate_protocol.reasons import TOOL_CONNECTION
+from weldgate_tools import top as top_module
 from weldgate_tools.top import rates, view
 
 Run = Callable[..., Result]
@@ -85,3 +90,34 @@ def test_document_needs_once(run: Run, bare_site: Path) -> None:
 
     assert isinstance(result.exception, (SystemExit, click.UsageError))
     assert result.exit_code != 0
+
+
+def test_live_view_goes_on_while_the_collector_is_away(
+    run: Run, bare_site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says so, shows the collector again when it is back, and ends by Ctrl-C without an error."""
+    answers: list[Any] = [
+        rates(STATE, STATE, 1.0),
+        LocalError(TOOL_CONNECTION, "no collector answers"),
+        KeyboardInterrupt(),
+    ]
+    shown_texts: list[str] = []
+
+    def sample(_place: Path, _interval_s: float) -> dict[str, Any]:
+        answer = answers.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        return dict(answer)
+
+    class Screen(Live):
+        def update(self, renderable: Any, *, refresh: bool = False) -> None:
+            shown_texts.append(str(renderable))
+            super().update(renderable, refresh=refresh)
+
+    monkeypatch.setattr(top_module, "_sample", sample)
+    monkeypatch.setattr(top_module, "Live", Screen)
+    result = run("collector", "top", bare_site, "--interval", 0.1)
+
+    assert result.exit_code == 0, result.output
+    assert len(shown_texts) == 2
+    assert shown_texts[1] == "no collector answers"
