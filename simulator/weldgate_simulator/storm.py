@@ -67,6 +67,7 @@ class Caller(asyncio.Protocol):
         self._epoch = secrets.token_bytes(4)
         self._source = source
         self._transport: asyncio.Transport | None = None
+        self._abandoned: asyncio.Transport | None = None
         self._stream = FrameStream()
         self._conversation: ChipConversation | None = None
         self._turn: asyncio.Future[bool] | None = None  # of one connection: True when served, False when it ended
@@ -97,6 +98,19 @@ class Caller(asyncio.Protocol):
         """Lose the connection, without a goodbye."""
         if self._transport is not None:
             self._transport.abort()
+
+    def abandon(self) -> None:
+        """Lose the power: the connection stands on the collector's side, and nothing is said on it any more."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+            self._transport.set_protocol(asyncio.Protocol())
+            self._abandoned, self._transport = self._transport, None
+
+    def forget(self) -> None:
+        """Let go of the connection that was abandoned."""
+        if self._abandoned is not None:
+            self._abandoned.abort()
+            self._abandoned = None
 
     @property
     def connected(self) -> bool:
@@ -158,15 +172,23 @@ class Storm:
         served = await asyncio.gather(*calls)
         return sorted(at_s - started_s - delay for at_s, delay in zip(served, delays, strict=True))
 
+    def abandon(self) -> None:
+        """Let every chip lose its power."""
+        for caller in self.callers:
+            caller.abandon()
+
     async def cut(self) -> None:
         """Cut every connection."""
         for caller in self.callers:
             caller.cut()
+            caller.forget()
         while any(caller.connected for caller in self.callers):
             await asyncio.sleep(0)
 
 
-def play(folder: Path, wanted: int, strangers: int = 0, within_s: float = 1.0) -> dict[str, Any]:
+def play(
+    folder: Path, wanted: int, strangers: int = 0, within_s: float = 1.0, half_open: bool = False
+) -> dict[str, Any]:
     """Start a collector, let the storm rage, cut all, let it rage again; return what was measured.
 
     Args:
@@ -174,16 +196,18 @@ def play(folder: Path, wanted: int, strangers: int = 0, within_s: float = 1.0) -
         wanted: chips; fewer where the limit of open files is lower.
         strangers: connections that say nothing, made before the second storm.
         within_s: seconds within which all call.
+        half_open: the cut is a power cut: the collector does not learn of it, and every chip comes a second time.
 
     Raises:
         LocalError: TOOL_CONNECTION, the collector did not start or did not last.
     """
-    count = chips_allowed(wanted + strangers) - strangers
+    count = chips_allowed(wanted * (1 + half_open) + strangers) - strangers
+    count = min(wanted, count // 2 if half_open else count)
     chips = make_chips(count, secrets.token_bytes(32))
     add_chips(folder / "chips.jsonl", chips)
     with running_collector(folder) as (port, pid, control):
-        result = asyncio.run(_play(Storm(chips), port, strangers, within_s, pid, control))
-    return {"chips": count, "wanted": wanted, "strangers": strangers, **result}
+        result = asyncio.run(_play(Storm(chips), port, strangers, within_s, pid, control, half_open))
+    return {"chips": count, "wanted": wanted, "strangers": strangers, "half_open": half_open, **result}
 
 
 @contextmanager
@@ -210,14 +234,19 @@ def running_collector(folder: Path, extra: str = "") -> Iterator[tuple[int, int,
         process.wait(60)
 
 
-async def _play(storm: Storm, port: int, strangers: int, within_s: float, pid: int, control: Path) -> dict[str, Any]:
+async def _play(
+    storm: Storm, port: int, strangers: int, within_s: float, pid: int, control: Path, half_open: bool
+) -> dict[str, Any]:
     host = "127.0.0.1"
     before_mb, cpu_s = _resident_mb(pid), _cpu_s(pid)
     own_cpu_s = time.process_time()
     first = await storm.rage(host, port, within_s)
     first_cpu_s = _cpu_s(pid) - cpu_s
     connected_mb = _resident_mb(pid)
-    await storm.cut()
+    if half_open:
+        storm.abandon()
+    else:
+        await storm.cut()
     silent = [await asyncio.open_connection(host, port) for _ in range(strangers)]
     cpu_s = _cpu_s(pid)
     second = await storm.rage(host, port, within_s)
@@ -277,15 +306,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--chips", type=int, default=10_000)
     parser.add_argument("--strangers", type=int, default=0, help="who connect and say nothing")
     parser.add_argument("--within", type=float, default=1.0, help="seconds within which all call")
+    parser.add_argument("--half-open", action="store_true", help="the cut is a power cut that the collector can't see")
     parser.add_argument("--folder", type=Path, help="kept; a temporary one otherwise")
     options = parser.parse_args(arguments)
     try:
         if options.folder is not None:
             options.folder.mkdir(parents=True, exist_ok=True)
-            result = play(options.folder, options.chips, options.strangers, options.within)
+            result = play(options.folder, options.chips, options.strangers, options.within, options.half_open)
         else:
             with tempfile.TemporaryDirectory() as name:
-                result = play(Path(name), options.chips, options.strangers, options.within)
+                result = play(Path(name), options.chips, options.strangers, options.within, options.half_open)
     except (WeldgateError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

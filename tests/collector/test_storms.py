@@ -11,6 +11,7 @@ import pytest
 
 from weldgate_collector import Service, add_chips, load_config
 from weldgate_collector.chips import Chip
+from weldgate_collector.hub import Limits
 from weldgate_collector.links import tcp as tcp_module
 from weldgate_collector.links.tcp import TcpLink
 from weldgate_protocol.conversation_chip import ChipConversation
@@ -71,6 +72,25 @@ def test_wrong_tags_are_counted_by_source_closed_and_throttled_by_address(tmp_pa
         assert health["refused"] == 2
         assert 'weldgate_source_bad_tags{source="127.0.0.5"} 3.0' in text
         assert "weldgate_sources_throttled 1.0" in text
+
+    asyncio.run(scene())
+
+
+def test_other_bounds_hold_from_a_reload_on(house: Any, talker: Any) -> None:
+    """For who comes then; who is there stays, but for strangers above the bound, of whom the oldest goes."""
+
+    async def scene() -> None:
+        async with house() as h:
+            online, first, second = talker(1), talker(2), talker(3)
+            await online.come_online(h.link)
+            await first.connect(h.link)
+            h.hub.limit(Limits(max_unauthenticated=1, throttle_s=5.0, chip_bytes_s=2_000, chip_burst_bytes=20_000))
+            await second.connect(h.link)
+            await first.until(lambda: first.is_closed)
+
+            assert not online.is_closed
+            assert not second.is_closed
+            assert (h.hub.sources.throttle_s, h.hub.pace.rate_bytes_s) == (5.0, 2_000)
 
     asyncio.run(scene())
 

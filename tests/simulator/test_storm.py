@@ -25,6 +25,14 @@ def test_everybody_is_served_twice_though_strangers_came_first(tmp_path: Path) -
     assert 10 < found["rss_connected_mb"] < 150
 
 
+def test_chips_that_lost_their_power_come_back_at_once(tmp_path: Path) -> None:
+    """The collector holds a connection of each that will never speak again; each new one takes its place."""
+    found = storm.play(tmp_path, 60, within_s=0.1, half_open=True)
+
+    assert found["online"] == 60
+    assert found["again"]["max"] <= 30
+
+
 def test_strangers_go_first_when_there_is_no_room(tmp_path: Path) -> None:
     """40 sockets that say nothing hold every place; 30 chips come, are served, and 10 strangers are left."""
     config_file = tmp_path / "collector.toml"
