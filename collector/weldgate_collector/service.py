@@ -166,6 +166,7 @@ class Service:
             "chips_online": self.hub.online,
             "chips_silent": [str(int.from_bytes(device, "big")) for device in self.hub.silence.silent[:_SILENT_TOLD]],
             "upstreams": {upstream.name: upstream.status()._asdict() for upstream in self._upstreams},
+            "chips_known": len(self.chips),
             "configuration": {} if self.reloading is None else self.reloading.told(),
             **traffic_state(self.hub, self.metrics),
             **machine_state(self._config.data_dir),

@@ -8,7 +8,8 @@ from weldgate_tools.finding import BAD, GOOD, NOTE
 from weldgate_tools.operation_findings import examine_operation
 
 HEALTH: dict[str, Any] = {
-    "configuration": {"trouble": "", "restart_needed": []}, "connections": 5, "connections_allowed": 100,
+    "configuration": {"trouble": "", "restart_needed": []}, "connections": 5,
+    "connections_allowed": 100, "chips_known": 9,
     "uptime_s": 5, "chips_slowed": [], "bad_tag_sources": [], "bad_tags": 0, "conflicts": 0,
 }  # fmt: skip
 
@@ -30,6 +31,7 @@ def test_sound_collector() -> None:
         ("configuration in force", BAD, {"configuration": {"trouble": "line 3", "restart_needed": []}}),
         ("configuration in force", NOTE, {"configuration": {"trouble": "", "restart_needed": ["tcp.port"]}}),
         ("connections", BAD, {"connections": 95}),
+        ("connections", BAD, {"chips_known": 91}),
         ("pace", NOTE, {"chips_slowed": ["7"]}),
         ("wrong tags", BAD, {"bad_tag_sources": [{"source": "a", "bad_tags": 9, "throttled": True}]}),
         ("wrong tags", GOOD, {"bad_tag_sources": [{"source": "a", "bad_tags": 9, "throttled": False}]}),

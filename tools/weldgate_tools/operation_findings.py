@@ -59,10 +59,11 @@ def _configuration(told: dict[str, Any]) -> Finding:
 
 def _connections(health: dict[str, Any]) -> Finding:
     count, allowed = health["connections"], health["connections_allowed"]
-    full = count > allowed * _FULL
+    full = max(count, health["chips_known"]) > allowed * _FULL
     return Finding(
         "connections",
         BAD if full else GOOD,
-        f"{count} of {allowed} that the limit of open files allows, up {seconds_text(health['uptime_s'])}",
+        f"{count} of {allowed} that the limit of open files allows, for {health['chips_known']} known chips; "
+        f"up {seconds_text(health['uptime_s'])}",
         "raise LimitNOFILE of its unit, or `ulimit -n`" if full else "",
     )
