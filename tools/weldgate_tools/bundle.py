@@ -38,6 +38,7 @@ _SHAPES = re.compile(
     r"|(?<![0-9A-Za-z])[0-9a-fA-F]{48,}(?![0-9A-Za-z])",  # a key is 64 digits; a key's half in a broken line is 48
     re.DOTALL,
 )
+_SECRET_KEYS = ("key_file", "password_file", "secret_file")
 _SECRET_MIN = 4  # a shorter "password" would take half of all words with it
 
 _ABOUT = """What `weldgate collector bundle` gathered, for whoever helps. No key, token or password is in it.
@@ -191,15 +192,30 @@ def _files(folder: Path) -> Any:
 
 def _secrets(config_path: Path) -> list[bytes]:
     """Return the contents of the secret files that the configuration names, as far as they can be read."""
+    import msgspec
+
     from weldgate_collector import load_config
 
     try:
         config = load_config(config_path)
     except WeldgateError:
         return []
-    named = [config.key_file]
-    named += [config.path(one.password_file) for one in config.upstream if getattr(one, "password_file", "")]
-    return [path.read_bytes() for path in named if path.is_file()]
+    named = {config.path(name) for name in _named_secrets(msgspec.to_builtins(config))}
+    return [path.read_bytes() for path in sorted(named) if path.is_file()]
+
+
+def _named_secrets(part: Any) -> Iterator[str]:
+    """Yield the file names under every key of a configuration that ends like a secret's, whatever its table."""
+    if isinstance(part, dict):
+        for key, value in part.items():
+            if isinstance(value, str):
+                if value and key.endswith(_SECRET_KEYS):
+                    yield value
+            else:
+                yield from _named_secrets(value)
+    elif isinstance(part, list | tuple):
+        for value in part:
+            yield from _named_secrets(value)
 
 
 def _json(document: Any) -> str:
