@@ -29,7 +29,11 @@ async def _run(part: "Coroutine[Any, Any, None]") -> None:
 
 
 def run() -> None:
-    """Run until something ends it, then restart."""
+    """Run until something ends it, then restart.
+
+    Raises:
+        Exception: something failed before there was a board: no pin was driven. The caller restarts the module.
+    """
     gc.threshold(-1)  # type: ignore[attr-defined]  # set by boot.py for the imports; from here on `_run` does it
     flash = PartitionFlash()
     storage = Storage(flash, Board.random)
@@ -39,7 +43,6 @@ def run() -> None:
     except ConfigError as missing:
         error = missing
     board = Board(flash, identity.wiring if identity is not None else DEFAULT_WIRING)
-    board.no_interrupt_key()
     try:
         if identity is None:
             asyncio.run(_run(app.run_nameless(board, error)))
