@@ -23,8 +23,11 @@ __all__ = [
     "LinksSection",
     "LogSection",
     "MetricsSection",
+    "MqttSection",
+    "SerialSection",
     "StoreSection",
     "TcpSection",
+    "TlsSection",
     "UpstreamSection",
     "load_config",
     "parse_config",
@@ -35,6 +38,12 @@ _Name = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,32}\Z")]  # goes
 # What the name look-up takes: ASCII, no empty label, none above 63.
 _Host = Annotated[str, msgspec.Meta(pattern=r"\A(?!\.)(?!.*\.\.)(?!.*[^.]{64})[!-~]{1,255}\Z")]
 _File = Annotated[str, msgspec.Meta(pattern=r"\A[^\x00]*\Z")]
+_LineName = Annotated[str, msgspec.Meta(pattern=r"\A(?!(tcp|tls|mqtt|memory)\Z)[A-Za-z0-9_-]{1,32}\Z")]  # a link's own
+_Device = Annotated[str, msgspec.Meta(pattern=r"\A(0|[1-9][0-9]{0,18})\Z")]  # a chip's number
+# One level holds the chip's number; no wildcard, since the link makes its own.
+_Topic = Annotated[
+    str, msgspec.Meta(pattern=r"\A([^+#{}\x00]|\{collector\})*(\A|/)\{device\}(/([^+#{}\x00]|\{collector\})*)?\Z")
+]
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -59,6 +68,46 @@ class TcpSection(_Section, frozen=True):
     max_connections: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 15_000
 
 
+class TlsSection(_Section, frozen=True):
+    """The TLS link, version 1.3 only. Clients must show a certificate where an authority for them is named."""
+
+    certificate_file: _File
+    key_file: _File
+    client_ca_file: _File = ""
+    host: _Host = "0.0.0.0"  # noqa: S104 - as TCP
+    port: _Port = 7461
+    max_connections: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 15_000
+    handshake_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 10.0
+
+
+class SerialSection(_Section, frozen=True):
+    """A serial line: one that a chip speaks on by itself (USB), or a bus whose ``devices`` are polled (RS-485)."""
+
+    name: _LineName
+    port: Annotated[str, msgspec.Meta(pattern=r"\A[^\x00]{1,255}\Z")]
+    baud: Annotated[int, msgspec.Meta(ge=1_200, le=4_000_000)] = 115_200
+    devices: Annotated[tuple[_Device, ...], msgspec.Meta(max_length=247)] = ()
+    poll_frames: Annotated[int, msgspec.Meta(ge=1, le=255)] = 8
+    poll_ms: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 20
+    answer_ms: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 100
+    hardware_rs485: bool = False
+
+
+class MqttSection(_Section, frozen=True):
+    """The MQTT link, for modules that publish their frames. ``{collector}`` and ``{device}`` stand in both topics."""
+
+    host: _Host = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 1883
+    client_id: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    username: str = ""
+    password_file: _File = ""
+    tls_ca_file: _File = ""
+    up_topic: _Topic = "weldgate/1/{collector}/chip/{device}/up"
+    down_topic: _Topic = "weldgate/1/{collector}/chip/{device}/down"
+    max_connections: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 15_000
+    backoff_max_s: Annotated[float, msgspec.Meta(gt=0, le=3_600)] = 30.0
+
+
 class LinksSection(_Section, frozen=True):
     """What holds on all links together."""
 
@@ -67,14 +116,20 @@ class LinksSection(_Section, frozen=True):
     throttle_s: Annotated[float, msgspec.Meta(ge=0, le=3_600)] = 30.0
     chip_bytes_s: Annotated[int, msgspec.Meta(ge=1_024, le=1 << 30)] = 131_072
     chip_burst_bytes: Annotated[int, msgspec.Meta(ge=16_384, le=1 << 30)] = 8_388_608
+    record_max_mb: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1_024
 
 
 class StoreSection(_Section, frozen=True):
-    """How commits are batched; a commit happens when a batch is full or ``commit_ms`` old."""
+    """How commits are batched, and how long rows are kept; 0 days or megabytes = no such limit."""
 
-    commit_ms: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 10
+    commit_ms: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 25
     batch_rows: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 4_000
     backlog_rows: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = 40_000
+    segment_rows: Annotated[int, msgspec.Meta(ge=100, le=100_000_000)] = 250_000
+    keep_days: Annotated[int, msgspec.Meta(ge=0, le=36_500)] = 400
+    keep_mb: Annotated[int, msgspec.Meta(ge=0)] = 0
+    min_free_mb: Annotated[int, msgspec.Meta(ge=0)] = 256
+    prove_s: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 300.0  # 0 = never
 
 
 class UpstreamSection(_Section, frozen=True):
@@ -92,6 +147,7 @@ class UpstreamSection(_Section, frozen=True):
     window_packs: Annotated[int, msgspec.Meta(ge=1, le=256)] = 16
     receipt_timeout_s: Annotated[float, msgspec.Meta(gt=0, le=600)] = 5.0
     backoff_max_s: Annotated[float, msgspec.Meta(gt=0, le=3_600)] = 30.0
+    required: bool = True
 
 
 class MetricsSection(_Section, frozen=True):
@@ -119,6 +175,9 @@ class Config(_Section, frozen=True):
 
     collector: CollectorSection
     tcp: TcpSection | None = None
+    tls: TlsSection | None = None
+    serial: Annotated[tuple[SerialSection, ...], msgspec.Meta(max_length=64)] = ()
+    mqtt: MqttSection | None = None
     links: LinksSection = LinksSection()
     store: StoreSection = StoreSection()
     upstream: Annotated[tuple[UpstreamSection, ...], msgspec.Meta(max_length=8)] = ()
@@ -198,13 +257,14 @@ def parse_config(text: str, source: str = "configuration", folder: str | Path = 
         config = msgspec.convert(data, Config)
     except (msgspec.ValidationError, RecursionError) as error:
         raise CollectorConfigError(TOOL_CONFIG, f"{source}: {_explain(text, str(error))}") from error
-    names = [upstream.name for upstream in config.upstream]
-    for position, name in enumerate(names):
-        if name in names[:position]:
-            line = _line_of(text, f"upstream[{position}].name")
-            raise CollectorConfigError(
-                TOOL_CONFIG, f"{source}: line {line}: key `upstream[{position}].name`: `{name}` is there twice"
-            )
+    for table in ("upstream", "serial"):
+        names = [section.name for section in getattr(config, table)]
+        for position, name in enumerate(names):
+            if name in names[:position]:
+                line = _line_of(text, f"{table}[{position}].name")
+                raise CollectorConfigError(
+                    TOOL_CONFIG, f"{source}: line {line}: key `{table}[{position}].name`: `{name}` is there twice"
+                )
     return msgspec.structs.replace(config, folder=str(folder))
 
 

@@ -9,11 +9,13 @@ from weldgate_protocol import reasons
 from .chips import Chips, read_key
 from .config import Config, load_config
 from .errors import StoreError
+from .links.configured import configured_links, read_password
 from .logs import configure_logging
 from .notify import Notifier
 from .reload import Reload
-from .service import Service, read_password
+from .service import Service
 from .store.reader import Reader
+from .store.segments import LEGACY_NAME, list_segments
 
 __all__ = ["check", "run"]
 
@@ -34,19 +36,26 @@ def check(config_path: str | Path) -> list[str]:
     lines = [f"collector {config.collector.name}"]
     chips = Chips(config.chips_file)
     lines.append(f"{len(chips)} chips known in {config.chips_file}")
-    _check_secrets(config)
+    lines += [f"link {link}" for link in _check_files(config)]
     lines += [f"upstream {one.name}: {one.kind} at {one.host}:{one.port}" for one in config.upstream]
-    database = config.data_dir / "store.sqlite3"
-    if database.exists():
-        with Reader(database) as reader:
-            lines.append(f"store {database}: {reader.last_index()} rows")
+    if list_segments(config.data_dir):
+        with Reader(config.data_dir) as reader:
+            count = len(reader.segments())
+            rows = f"rows {reader.first_index()} to {reader.last_index()}"
+            lines.append(f"store {config.data_dir}: {rows}, {count} segments")
+    elif (config.data_dir / LEGACY_NAME).exists():
+        lines.append(f"store {config.data_dir}: of one file, will become the first segment")
     else:
-        lines.append(f"store {database}: will be made")
+        lines.append(f"store {config.data_dir}: will be made")
     return lines
 
 
-def run(config_path: str | Path) -> None:
-    """Run a collector until SIGTERM or SIGINT, then stop it gracefully. SIGHUP reads configuration and chips again.
+def run(config_path: str | Path, record: Path | None = None) -> None:
+    """Run a collector until SIGTERM or SIGINT, then stop it gracefully. SIGHUP reads all its files again.
+
+    Args:
+        config_path: the configuration.
+        record: a file for a recording of what the links carry.
 
     Raises:
         CollectorError: it can't be started, or a part of it ended.
@@ -54,11 +63,11 @@ def run(config_path: str | Path) -> None:
     """
     config = load_config(config_path)
     configure_logging(config.log)
-    asyncio.run(_run(config, Path(config_path)))
+    asyncio.run(_run(config, Path(config_path), record))
 
 
-def _check_secrets(config: Config) -> None:
-    """Read the secrets that a configuration names.
+def _check_files(config: Config) -> list[str]:
+    """Read the secrets and certificates that a configuration names; return its links, described.
 
     Raises:
         CollectorError: one can't be used.
@@ -66,17 +75,18 @@ def _check_secrets(config: Config) -> None:
     for upstream in config.upstream:
         read_key(config.key_file)
         read_password(config, upstream.password_file)
+    return [link.describe() for link in configured_links(config)]
 
 
-async def _run(config: Config, path: Path) -> None:
-    service = Service(config)
+async def _run(config: Config, path: Path, record: Path | None) -> None:
+    service = Service(config, record=record)
     notifier = Notifier.from_process()
 
     def apply(new: Config) -> None:
         configure_logging(new.log)
         service.apply(new)
 
-    service.reloading = Reload(path, config, _check_secrets, apply)
+    service.reloading = Reload(path, config, _check_files, apply)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, service.ended.set)

@@ -23,12 +23,12 @@ from weldgate_simulator.interpreter import Interpreter
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 SUITES = ("protocol", "firmware")
-HEAP = "512wk"  # the tests and their vectors are not on the chip; `make bench` proves the chip's own budget
+HEAP = "1024wk"  # the tests and their vectors are not on the chip; `make bench` proves the chip's own budget
 TIMEOUT_S = 240  # a file
 NAMED = 3  # missing tests named for each file
 # A suite that imports one of these needs sockets, and does not run in an interpreter without.
 NETWORKED = re.compile(
-    r"^(from weldgate_firmware\.(app|link)\b|from weldgate_firmware import .*\b(app|link)\b)", re.MULTILINE
+    r"^\s*(from weldgate_firmware\.(app|link|main)\b|from weldgate_firmware import .*\b(app|link|main)\b)", re.MULTILINE
 )
 BOOT = """
 import {before}unittest, {module}
@@ -43,6 +43,7 @@ print("@end")
 PORTABLE = {
     "weldgate_simulator": "weldgate_simulator/__init__.py",
     "weldgate_simulator.flash": "weldgate_simulator/flash.py",
+    "weldgate_simulator.fuzz_parsers": "weldgate_simulator/fuzz_parsers.py",
 }
 
 
