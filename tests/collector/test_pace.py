@@ -6,7 +6,9 @@ from typing import Any
 from structlog.testing import capture_logs
 
 from weldgate_collector.hub import Limits
+from weldgate_collector.links.shared import SharedMedium
 from weldgate_collector.pace import Pace
+from weldgate_protocol.messages import HELLO
 
 LIMITS = Limits(chip_bytes_s=10_000, chip_burst_bytes=30_000)
 
@@ -80,6 +82,67 @@ def test_flooding_chip_is_held_back_and_the_others_are_not(house: Any, talker: A
             assert len(told) == 1
             assert told[0]["device"] == "1"
             assert h.hub.online == 2
+
+    asyncio.run(scene())
+
+
+class Bus:
+    """The chips' side of one shared medium."""
+
+    def __init__(self, accept: Any) -> None:
+        self.chips: dict[str, Any] = {}
+        self.medium = SharedMedium("bus", 10, lambda chip, data: self.chips[chip].received(data))
+        self.medium.start(accept)
+
+    def connect(self, chip: Any, _source: str) -> "Wire":
+        """Put a chip on it."""
+        name = str(int.from_bytes(chip.device, "big"))
+        self.chips[name] = chip
+        return Wire(self.medium, name)
+
+
+class Wire:
+    """One chip's end."""
+
+    def __init__(self, medium: SharedMedium, name: str) -> None:
+        self._medium = medium
+        self._name = name
+
+    def send(self, data: bytes) -> None:
+        """Put it on the medium."""
+        self._medium.take(self._name, data[2] == HELLO, data)
+
+
+def test_flooding_chip_on_a_shared_medium_is_held_back_alone(house: Any, talker: Any) -> None:
+    """What came for it meanwhile is kept in order; its neighbour on the same medium goes on."""
+    now = [0.0]
+
+    async def scene() -> None:
+        async with house(LIMITS, clock_s=lambda: now[0]) as h:
+            bus = Bus(h.hub.accept)
+            flooding, other = talker(1), talker(2)
+            await flooding.come_online(bus)
+            await other.come_online(bus)
+            for first in range(1, 601, 50):
+                flooding.send(*(flooding.frame(seq) for seq in range(first, first + 50)))
+            assert h.hub.pace.slowed == [flooding.device]
+            assert bus.medium.held_back("1")
+            assert bus.medium.held_bytes
+            other.send(other.frame(1))
+            await other.acked(1)
+            assert not bus.medium.held_back("2")
+            while flooding.conversation.acked < 600:
+                held = bus.medium.held_bytes
+                now[0] += 10.0
+                h.hub.sweep()
+                await asyncio.sleep(0)
+                assert not held or bus.medium.held_bytes < held
+                if not bus.medium.held_bytes:
+                    await flooding.acked(600)
+
+            assert [record.seq for record in h.records(device=1, kind=1)] == list(range(1, 601))
+            assert (h.hub.online, bus.medium.overfull) == (2, 0)
+            bus.medium.stop()
 
     asyncio.run(scene())
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from weldgate_collector import CollectorConfigError
+from weldgate_collector import CollectorConfigError, entry
 from weldgate_collector.config import Config, load_config, parse_config
 from weldgate_collector.reload import AT_ONCE, Reload, differences
 
@@ -82,6 +82,27 @@ def test_secret_that_can_not_be_read_changes_nothing(tmp_path: Path) -> None:
 
     assert not house.reload.reload()
     assert "password" in house.reload.trouble
+
+
+def test_what_a_link_needs_is_looked_at_too(tmp_path: Path) -> None:
+    """A link that a start could not have is refused; a new one that it could have holds from the next start."""
+    path = tmp_path / "collector.toml"
+    path.write_text(TEXT, "utf-8")
+    applied: list[Config] = []
+    reload = Reload(path, load_config(path), entry._check_files, applied.append)
+    path.write_text(TEXT + '[mqtt]\nusername = "u"\npassword_file = "broker.password"\n', "utf-8")
+
+    assert not reload.reload()
+    assert "broker.password" in reload.trouble
+    path.write_text(TEXT + '[tls]\ncertificate_file = "tls.pem"\nkey_file = "tls.key"\n', "utf-8")
+    assert not reload.reload()
+    assert "tls.pem" in reload.trouble or "tls.key" in reload.trouble
+    assert applied == []
+    (tmp_path / "broker.password").write_text("secret word", "utf-8")
+    (tmp_path / "broker.password").chmod(0o600)
+    path.write_text(TEXT + 'record_max_mb = 5\n[mqtt]\npassword_file = "broker.password"\n', "utf-8")
+    assert reload.reload()
+    assert reload.restart == ["mqtt", "links.record_max_mb"]
 
 
 def test_differences_name_keys_or_whole_tables() -> None:
