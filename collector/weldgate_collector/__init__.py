@@ -21,6 +21,7 @@ from .recording import Entry, Recording
 from .replay import ReplayResult, replay
 from .replay_ways import Target
 from .service import Service
+from .shipped_files import dashboard_text, unit_text
 from .store import (
     Gap,
     Line,
@@ -66,6 +67,7 @@ __all__ = [
     "check",
     "check_store",
     "connect",
+    "dashboard_text",
     "find_gaps",
     "is_store",
     "join_store",
@@ -86,6 +88,7 @@ __all__ = [
     "run",
     "salvage_store",
     "store_folder",
+    "unit_text",
     "write_secret",
 ]
 

@@ -111,8 +111,11 @@ class MqttSection(_Section, frozen=True):
 class LinksSection(_Section, frozen=True):
     """What holds on all links together."""
 
-    max_unauthenticated: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 4_000
+    max_unauthenticated: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 12_000
+    max_connections: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 14_500
     throttle_s: Annotated[float, msgspec.Meta(ge=0, le=3_600)] = 30.0
+    chip_bytes_s: Annotated[int, msgspec.Meta(ge=1_024, le=1 << 30)] = 131_072
+    chip_burst_bytes: Annotated[int, msgspec.Meta(ge=16_384, le=1 << 30)] = 8_388_608
     record_max_mb: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1_024
 
 

@@ -1,9 +1,10 @@
 """The operator's local socket: one JSON line in, one out. The socket's mode 0600 is the right to use it.
 
-Requests: ``{"do": "status"}``; ``{"do": "token", "device", "token"}`` with the token as text (``WG1:``…) or hex;
-``{"do": "order", "device", "type", "object"}`` with a signed object in hex; ``{"do": "lock", "device", "mode"}``, the
-operator's own, which is written into the store with who asked for it. Answers: ``{"ok": true, …}`` or ``{"ok": false,
-"code", "error"}``; also to what is no request, or longer than 16 KiB. Then the connection is closed.
+Requests: ``{"do": "status"}``; ``{"do": "metrics"}``; ``{"do": "token", "device", "token"}`` with the token as text
+(``WG1:``…) or hex; ``{"do": "order", "device", "type", "object"}`` with a signed object in hex; ``{"do": "lock",
+"device", "mode"}``, the operator's own, which is written into the store with who asked for it. Answers: ``{"ok": true,
+…}`` or ``{"ok": false, "code", "error"}``; also to what is no request, or longer than 16 KiB. Then the connection is
+closed.
 """
 
 import asyncio

@@ -1,13 +1,8 @@
 """What the command line calls: ``run`` a collector until it is told to stop, ``check`` its files without a start."""
 
 import asyncio
-import logging
-import os
 import signal
 from pathlib import Path
-from typing import Any
-
-import structlog
 
 from weldgate_protocol import reasons
 
@@ -15,11 +10,17 @@ from .chips import Chips, read_key
 from .config import Config, load_config
 from .errors import StoreError
 from .links.configured import configured_links, read_password
+from .logs import configure_logging
+from .notify import Notifier
+from .reload import Reload
 from .service import Service
 from .store.reader import Reader
 from .store.segments import LEGACY_NAME, list_segments
 
-__all__ = ["check", "configure_logging", "run"]
+__all__ = ["check", "run"]
+
+_BEAT_S = 10.0  # also how often `systemctl status` gets a new line
+_ROUNDS_LATE_S = 10.0  # a service whose rounds, each second, stopped for so long is not fed any more
 
 
 def check(config_path: str | Path) -> list[str]:
@@ -35,11 +36,8 @@ def check(config_path: str | Path) -> list[str]:
     lines = [f"collector {config.collector.name}"]
     chips = Chips(config.chips_file)
     lines.append(f"{len(chips)} chips known in {config.chips_file}")
-    lines += [f"link {link.describe()}" for link in configured_links(config)]
-    for upstream in config.upstream:
-        read_key(config.key_file)
-        read_password(config, upstream.password_file)
-        lines.append(f"upstream {upstream.name}: {upstream.kind} at {upstream.host}:{upstream.port}")
+    lines += [f"link {link}" for link in _check_files(config)]
+    lines += [f"upstream {one.name}: {one.kind} at {one.host}:{one.port}" for one in config.upstream]
     if list_segments(config.data_dir):
         with Reader(config.data_dir) as reader:
             count = len(reader.segments())
@@ -53,7 +51,7 @@ def check(config_path: str | Path) -> list[str]:
 
 
 def run(config_path: str | Path, record: Path | None = None) -> None:
-    """Run a collector until SIGTERM or SIGINT, then stop it gracefully. SIGHUP reads chips and certificates again.
+    """Run a collector until SIGTERM or SIGINT, then stop it gracefully. SIGHUP reads all its files again.
 
     Args:
         config_path: the configuration.
@@ -64,35 +62,61 @@ def run(config_path: str | Path, record: Path | None = None) -> None:
         OSError: an address can't be bound.
     """
     config = load_config(config_path)
-    configure_logging(config)
-    asyncio.run(_run(config, record))
+    configure_logging(config.log)
+    asyncio.run(_run(config, Path(config_path), record))
 
 
-async def _run(config: Config, record: Path | None) -> None:
+def _check_files(config: Config) -> list[str]:
+    """Read the secrets and certificates that a configuration names; return its links, described.
+
+    Raises:
+        CollectorError: one can't be used.
+    """
+    for upstream in config.upstream:
+        read_key(config.key_file)
+        read_password(config, upstream.password_file)
+    return [link.describe() for link in configured_links(config)]
+
+
+async def _run(config: Config, path: Path, record: Path | None) -> None:
     service = Service(config, record=record)
+    notifier = Notifier.from_process()
+
+    def apply(new: Config) -> None:
+        configure_logging(new.log)
+        service.apply(new)
+
+    service.reloading = Reload(path, config, _check_files, apply)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, service.ended.set)
     await service.start()
-    loop.add_signal_handler(signal.SIGHUP, service.reload)
+    loop.add_signal_handler(signal.SIGHUP, _reload, service, notifier)
+    notifier.ready()
+    beats = loop.create_task(_beat(service, notifier))
     await service.ended.wait()
+    beats.cancel()
+    notifier.stopping()
     await service.stop()
     if service.part_ended:
         raise StoreError(reasons.TOOL_STORE, "a part of the collector ended by an error; see its log")
 
 
-def configure_logging(config: Config) -> None:
-    """Set structured logs up, on standard error; only entry points do that."""
-    level = getattr(logging, config.log.level.upper())
-    renderer: Any = structlog.processors.JSONRenderer()
-    if config.log.format == "console":
-        renderer = structlog.dev.ConsoleRenderer(colors=os.isatty(2))
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(os.fdopen(2, "w", closefd=False)),
-    )
+def _reload(service: Service, notifier: Notifier) -> None:
+    """Read configuration and chips again; what is wrong changes nothing."""
+    notifier.reloading()
+    if service.reloading is not None:
+        service.reloading.reload()
+    service.reload()
+    notifier.ready()
+
+
+async def _beat(service: Service, notifier: Notifier) -> None:
+    """Feed the service manager's watchdog while the service does its rounds."""
+    loop = asyncio.get_running_loop()
+    while True:
+        if loop.time() - service.ticked_s < _ROUNDS_LATE_S:
+            health = service.health()
+            state = "" if health["ok"] else f", store: {health['store']}"
+            notifier.alive(f"{health['chips_online']} chips online, {health['backlog_rows']} rows to commit{state}")
+        await asyncio.sleep(min(notifier.watchdog_s / 3 or _BEAT_S, _BEAT_S))

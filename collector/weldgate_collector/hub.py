@@ -26,8 +26,11 @@ from .errors import StoreError
 from .ingest import Lines, conflicts, silence_row
 from .links.base import Connection
 from .metrics import Metrics
+from .pace import Pace
 from .peer import ChipPeer
+from .quiet import Quiet
 from .silence import SESSION_TYPES, Silence, State, stored_states
+from .sources import STRIKES_MAX, Sources
 from .store import OWN, Reader, Record, Row, Writer
 
 if TYPE_CHECKING:
@@ -38,17 +41,26 @@ __all__ = ["Hub", "Limits"]
 _log = structlog.get_logger("weldgate.hub")
 
 _CLOCK_SURE_S = 1_767_225_600  # 2026-01-01, before this program was written: an earlier clock was never set
-_SOURCES_MAX = 10_000  # addresses remembered for throttling; the oldest goes first
-_STRIKES_MAX = 3  # DESIGN §2.11: three bad tags throttle their source
 
 
 class Limits:
     """Bounds of a hub, from the configuration."""
 
-    def __init__(self, backlog_rows: int = 40_000, max_unauthenticated: int = 4_000, throttle_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        backlog_rows: int = 40_000,
+        max_unauthenticated: int = 12_000,
+        throttle_s: float = 30.0,
+        max_connections: int = 15_000,
+        chip_bytes_s: int = 131_072,
+        chip_burst_bytes: int = 8_388_608,
+    ) -> None:
         self.backlog_rows = backlog_rows
         self.max_unauthenticated = max_unauthenticated
         self.throttle_s = throttle_s
+        self.max_connections = max_connections
+        self.chip_bytes_s = chip_bytes_s
+        self.chip_burst_bytes = chip_burst_bytes
 
 
 class Hub:
@@ -96,7 +108,9 @@ class Hub:
         self._strangers: dict[ChipPeer, None] = {}  # not online yet, oldest first
         self._online: dict[bytes, ChipPeer] = {}
         self._held_back: set[ChipPeer] = set()
-        self._strikes: dict[str, tuple[int, float]] = {}  # source: bad tags, when the last one came
+        self._quiet = Quiet(clock_s)
+        self.sources = Sources(limits.throttle_s, clock_s)
+        self.pace = Pace(limits.chip_bytes_s, limits.chip_burst_bytes, clock_s)
         downlink.attach(self.send)
 
     @property
@@ -108,6 +122,17 @@ class Hub:
     def online(self) -> int:
         """How many chips have proved to be there."""
         return len(self._online)
+
+    @property
+    def strangers(self) -> int:
+        """How many connections have not proved who they are."""
+        return len(self._strangers)
+
+    def limit(self, limits: Limits) -> None:
+        """Take other bounds from now on; who is there stays."""
+        self._limits = limits
+        self.sources.throttle_s = limits.throttle_s
+        self.pace.rate_bytes_s, self.pace.burst_bytes = limits.chip_bytes_s, limits.chip_burst_bytes
 
     def is_online(self, device: bytes) -> bool:
         """Tell whether a chip is there."""
@@ -123,15 +148,16 @@ class Hub:
         return CollectorConversation(self._chips.lookup, self.lines.committed, self._stamp, os.urandom)
 
     def accept(self, connection: Connection) -> ChipPeer:
-        """Take a new connection, unless its source is throttled; of too many strangers the oldest has to go."""
+        """Take a new connection, unless its source is throttled; of too many the oldest stranger has to go."""
         peer = ChipPeer(connection, self)
-        if self._throttled(connection.source):
+        if self.sources.throttled(connection.source):
             self.metrics.throttled.inc()
             peer.drop(reasons.WIRE_THROTTLED)
             return peer
         self._peers[peer] = None
         self._strangers[peer] = None
-        if len(self._strangers) > self._limits.max_unauthenticated:
+        limits = self._limits
+        if len(self._strangers) > limits.max_unauthenticated or len(self._peers) > limits.max_connections:
             self.metrics.dropped.inc()
             oldest = next(iter(self._strangers))
             del self._strangers[oldest]
@@ -153,6 +179,7 @@ class Hub:
         self._peers.pop(peer, None)
         self._strangers.pop(peer, None)
         self._held_back.discard(peer)
+        self.pace.forget(peer)
         if self._online.get(peer.device) is peer:
             del self._online[peer.device]
 
@@ -248,13 +275,15 @@ class Hub:
         if reason not in (reasons.WIRE_BAD_TAGS, reasons.FRAME_TAG):
             return
         self.metrics.bad_tags.inc()
-        source = peer.source
-        strikes = _STRIKES_MAX if reason == reasons.WIRE_BAD_TAGS else self._strikes.pop(source, (0, 0.0))[0] + 1
-        self._strikes[source] = (strikes, self.clock_s())
-        if strikes >= _STRIKES_MAX:
-            _log.warning("source_throttled", source=source, seconds=self._limits.throttle_s)
-        if len(self._strikes) > _SOURCES_MAX:
-            self._strikes.pop(next(iter(self._strikes)))
+        self.sources.bad_tags(peer.source, 1)
+        self.sources.strike(peer.source, STRIKES_MAX if reason == reasons.WIRE_BAD_TAGS else 1)
+
+    def closing(self, peer: ChipPeer, reason: int) -> None:
+        """Tell that a connection is closed by us; of strangers, whom anybody can be, one line a minute and source."""
+        times = 1 if peer.online else self._quiet.count((peer.source, reason))
+        if times:
+            device = str(int.from_bytes(peer.device, "big")) if peer.device else ""
+            _log.info("connection_closed", source=peer.source, device=device, reason=reason, times=times)
 
     def sweep(self) -> None:
         """Raise the alarm for silence in a live session, close silent connections; called about once a second."""
@@ -265,6 +294,7 @@ class Hub:
             self.silence.deaf()  # chips wait for us
         for peer in self._held_back:
             peer.heard_s = now_s  # what it says waits in the link
+        self.pace.sweep()
         for device, heartbeat in self.silence.sweep(self._heard_s):
             if self._chips.lookup(device) is None:
                 self.silence.forget(device)
@@ -334,13 +364,6 @@ class Hub:
     def _heard_s(self, device: bytes) -> float:
         peer = self._online.get(device)
         return float("-inf") if peer is None else peer.heard_s
-
-    def _throttled(self, source: str) -> bool:
-        strikes, last_s = self._strikes.get(source, (0, 0.0))
-        if strikes and self.clock_s() - last_s >= self._limits.throttle_s:
-            del self._strikes[source]
-            return False
-        return strikes >= _STRIKES_MAX
 
     def _stamp(self) -> tuple[int, int, int]:
         """Return the time a welcome carries; with a clock that was never set, one no chip takes."""

@@ -7,7 +7,7 @@ import asyncio
 import json
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, generate_latest
 
 __all__ = ["Metrics", "MetricsPort"]
 
@@ -55,6 +55,19 @@ class Metrics:
         self.upstream_through = self._labelled("upstream_receipted_pack", "Highest pack receipted")
         self.upstream_waiting = self._labelled("upstream_waiting_rows", "Rows not yet receipted")
         self.orders = gauge("orders_waiting", "Orders and tokens without a result yet")
+        self.strangers = gauge("connections_unauthenticated", "Connections that have not proved who they are")
+        self.slowed = gauge("chips_slowed", "Chips that are not read from just now, since they send too fast")
+        self.slowed_times = counter("slow_downs", "How often a chip was slowed down")
+        self.source_bad_tags = Gauge(
+            "weldgate_source_bad_tags", "Bad tags by address, of the worst", ["source"], registry=self.registry
+        )
+        self.sources_throttled = gauge("sources_throttled", "Addresses among the worst that are kept out now")
+        self.disk_free = gauge("disk_free_bytes", "Free space where the store is")
+        self.disk_used = gauge("store_disk_bytes", "What the data folder takes on the disk")
+        self.configuration_trouble = gauge("configuration_trouble", "1 while the configuration file can't be used")
+        self.restart_needed = gauge("configuration_restart_needed", "Settings that hold from the next start")
+        self.uptime = gauge("uptime_seconds", "Since this collector started")
+        ProcessCollector(registry=self.registry)  # process_resident_memory_bytes, process_open_fds and the like
 
     def _counter(self, name: str, text: str) -> Counter:
         return Counter(f"weldgate_{name}", text, registry=self.registry)
@@ -64,6 +77,10 @@ class Metrics:
 
     def _labelled(self, name: str, text: str, label: str = "upstream") -> Gauge:
         return Gauge(f"weldgate_{name}", text, [label], registry=self.registry)
+
+    def value(self, counter: str) -> int:
+        """Return what a counter stands at, by its name without ``weldgate_`` and ``_total``."""
+        return int(self.registry.get_sample_value(f"weldgate_{counter}_total") or 0)
 
     def text(self) -> bytes:
         """Return the exposition format."""

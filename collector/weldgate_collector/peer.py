@@ -17,6 +17,7 @@ from weldgate_protocol.stream import FrameStream
 
 from .ingest import Presence, gap_row
 from .links.base import Connection
+from .pace import LOOKUP_BYTES, VOLATILE_BYTES
 from .silence import SESSION_TYPES
 from .store import FRAME, Row
 
@@ -40,11 +41,14 @@ class ChipPeer:
         device: 8 bytes, empty before the hello.
         online: the chip has proved to be there, and no newer connection of it has.
         heard_s: when something authentic or at least well-formed last came, monotonic seconds.
+        source: where the connection comes from.
+        credit, credit_s: bytes that it may still bring, and when they were counted; ``pace`` fills them up.
     """
 
     __slots__ = (
         "_comparing", "_connection", "_device", "_epoch", "_held", "_held_back", "_hub", "_key", "_noise", "_over",
-        "_presence", "_stream", "conversation", "device", "heard_s", "online", "through",
+        "_presence", "_slowed", "_stream", "conversation", "credit", "credit_s", "device", "heard_s", "online",
+        "source", "through",
     )  # fmt: skip
 
     def __init__(self, connection: Connection, hub: "Hub") -> None:
@@ -55,7 +59,9 @@ class ChipPeer:
         self.conversation = hub.converse()
         self.device = b""
         self.online = False
-        self.heard_s = hub.clock_s()
+        self.heard_s = self.credit_s = hub.clock_s()
+        self.credit = float(hub.pace.burst_bytes)
+        self.source = connection.source
         self.through = 0  # highest number this connection brought; what an ack may reach
         self._device = self._epoch = 0
         self._key = b""  # device ‖ epoch
@@ -63,13 +69,8 @@ class ChipPeer:
         self._noise = 0
         self._over = False
         self._comparing = False
-        self._held_back = False
+        self._held_back = self._slowed = False
         self._held: list[bytes] = []
-
-    @property
-    def source(self) -> str:
-        """Where the connection comes from."""
-        return self._connection.source
 
     @property
     def presence(self) -> Presence | None:
@@ -83,6 +84,7 @@ class ChipPeer:
 
     def received(self, data: bytes) -> None:
         """Take bytes as they came."""
+        self._charge(len(data))
         if self._comparing:
             self._held.append(data)  # a link may still hand over what it had read before the pause
         else:
@@ -102,7 +104,7 @@ class ChipPeer:
     def drop(self, reason: int) -> None:
         """Close the connection from our side."""
         if not self._over:
-            _log.info("connection_closed", source=self.source, device=str(self._device), reason=reason)
+            self._hub.closing(self, reason)
             self._over = True
             self._connection.close()
 
@@ -134,8 +136,18 @@ class ChipPeer:
         self._held_back = wanted
         self._update_reading()
 
+    def slow_down(self, wanted: bool) -> None:
+        """Stop or go on reading from this chip while it is too fast."""
+        self._slowed = wanted
+        self._update_reading()
+
+    def _charge(self, size_bytes: int) -> None:
+        self.credit -= size_bytes
+        if self.credit < 0 and not self._over:
+            self._hub.pace.spent(self)
+
     def _update_reading(self) -> None:
-        if self._comparing or self._held_back:
+        if self._comparing or self._held_back or self._slowed:
             self._connection.pause()
         else:
             self._connection.resume()
@@ -205,6 +217,7 @@ class ChipPeer:
             self.through = through
             self._comparing = True
             self._update_reading()
+            self._charge(LOOKUP_BYTES)
             hub.compare(self, repeats, through)
         elif rows:
             self.through = through
@@ -231,6 +244,7 @@ class ChipPeer:
             self._connection.send(event[1])
         elif kind == cc.VOLATILE:
             frame, fields = event[1], event[2]
+            self._charge(VOLATILE_BYTES)
             if frame.type == messages.HEARTBEAT and self._presence is not None:
                 row = self._presence.heard(frame, fields, now_ms)
                 if self._hub.heartbeat(self, frame, fields) and row is None:
@@ -247,6 +261,7 @@ class ChipPeer:
         elif kind == cc.REFUSED:
             if event[1] == reasons.FRAME_TAG:
                 self._hub.metrics.bad_tags.inc()
+                self._hub.sources.bad_tags(self.source, 1)
         elif kind == cc.CLOSE:
             self._hub.judge(self, event[1])
             self.drop(event[1])

@@ -32,9 +32,12 @@ from .ingest import Lines, operator_row
 from .links.base import Link, LinkStatus
 from .links.configured import configured_links, read_password
 from .links.tcp import TcpLink
+from .machine import connections_allowed, raise_file_limit
 from .metrics import Metrics, MetricsPort
+from .operation import machine_state, refresh_operation, traffic_state
 from .orders import Order, lock_order, refused_order, signed_order
 from .recording import Recorder
+from .reload import Reload
 from .store.completeness import STATES
 from .store.keeper import Keeper, Retention
 from .store.lock import take_folder
@@ -85,6 +88,8 @@ class Service:
         self._tasks: set[asyncio.Task[None]] = set()
         self.ended = asyncio.Event()  # time to stop: a signal came, or a part ended by an error of ours
         self.part_ended = False
+        self.reloading: Reload | None = None  # where a file can be read again
+        self.ticked_s = 0.0  # when the loop last did its rounds, monotonic
         self.metrics = Metrics()
         self.tcp: TcpLink | None = None
         self.tls: TcpLink | None = None
@@ -181,7 +186,8 @@ class Service:
         with self._open_reader() as reader:
             self.downlink = Downlink(self.writer, reader)
         self.downlink.report = self._report
-        limits = Limits(config.store.backlog_rows, config.links.max_unauthenticated, config.links.throttle_s)
+        _log.info("open_files", limit=raise_file_limit(), connections=connections_allowed())
+        limits = _limits(config)
         self.hub = Hub(self.chips, self.writer, lines, self.downlink, self.metrics, limits, self._open_reader)
 
     def _retention(self) -> Retention:
@@ -202,6 +208,10 @@ class Service:
             "links": {status.name: status._asdict() for status in self._link_statuses()},
             "chips_silent": [str(int.from_bytes(device, "big")) for device in self.hub.silence.silent[:_SILENT_TOLD]],
             "upstreams": {upstream.name: upstream.status()._asdict() for upstream in self._upstreams},
+            "chips_known": len(self.chips),
+            "configuration": {} if self.reloading is None else self.reloading.told(),
+            **traffic_state(self.hub, self.metrics),
+            **machine_state(self._config.data_dir),
         }
 
     def reload(self) -> None:
@@ -214,6 +224,10 @@ class Service:
                 self.hub.drop_unknown()
         except WeldgateError as error:
             _log.error("chips_not_reloaded", code=error.code, reason=error.message)
+
+    def apply(self, config: Config) -> None:
+        """Let what can change under way (``reload.AT_ONCE``) hold from now on."""
+        self.hub.limit(_limits(config))
 
     def _link_statuses(self) -> list[LinkStatus]:
         return [link.status() for link in self._links]
@@ -252,6 +266,7 @@ class Service:
         metrics.online.set(self.hub.online)
         metrics.silent.set(len(self.hub.silence.silent))
         metrics.orders.set(len(self.downlink))
+        refresh_operation(metrics, self.hub, self._config.data_dir, self.reloading)
         for link in self._link_statuses():
             metrics.link_up.labels(link.name).set(link.up)
             metrics.link_connections.labels(link.name).set(link.connections)
@@ -266,7 +281,7 @@ class Service:
 
     async def _tick(self) -> None:
         while True:
-            before_s = self._loop.time()
+            before_s = self.ticked_s = self._loop.time()
             await asyncio.sleep(_TICK_S)
             if self._loop.time() - before_s > _TICK_LATE_S:
                 self.hub.silence.deaf()  # this program stood still: it is no chip's silence
@@ -321,6 +336,8 @@ class Service:
         do, now_s = asked.do, int(time.time())
         if do == "status":
             return dict(self.health())
+        if do == "metrics":
+            return {"text": self._refreshed().text().decode()}
         device = asked.device_bytes()
         if self.chips.lookup(device) is None:
             raise OrderError(reasons.WIRE_UNKNOWN_CHIP, f"chip {asked.device} is not known here")
@@ -333,7 +350,9 @@ class Service:
         elif do == "lock":
             order = self._operator_lock(device, asked, who, now_s)
         else:
-            raise OrderError(reasons.TOOL_BAD_INPUT, f"`do` is {do!r}: status, token, order and lock are allowed")
+            raise OrderError(
+                reasons.TOOL_BAD_INPUT, f"`do` is {do!r}: status, metrics, token, order and lock are allowed"
+            )
         order = await self.downlink.put(order)
         return {"order": order.id.hex(), "state": order.state, "online": self.hub.is_online(device)}
 
@@ -347,6 +366,15 @@ class Service:
         self.hub.put([operator_row(device, text, self.hub.now_ms())])
         _log.warning("operator_lock", device=asked.device, who=who, mode=mode, lock=lock.hex())
         return lock_order(device, mode, lock, reason, f"operator:{who}", now_s, _LOCK_WAIT_S)
+
+
+def _limits(config: Config) -> Limits:
+    """Return the hub's bounds; above what the limit of open files allows nobody is let in."""
+    links = config.links
+    return Limits(
+        config.store.backlog_rows, links.max_unauthenticated, links.throttle_s,
+        min(links.max_connections, connections_allowed()), links.chip_bytes_s, links.chip_burst_bytes,
+    )  # fmt: skip
 
 
 def _told(text: str, now_ms: int) -> Row:

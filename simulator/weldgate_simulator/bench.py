@@ -10,7 +10,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -19,17 +19,23 @@ from rich.table import Table
 from weldgate_protocol.errors import WeldgateError
 from weldgate_simulator import files
 from weldgate_simulator.figures import FIGURES, Figure
+from weldgate_simulator.storm_figures import STORM_FIGURES
 
-__all__ = ["main", "measure"]
+__all__ = ["known", "main", "measure"]
 
 _OUTPUT = files.build_folder() / "bench.json"
+
+
+def known() -> dict[str, Callable[[Callable[[str], None]], Figure]]:
+    """Return every figure by name."""
+    return {**FIGURES, **STORM_FIGURES}
 
 
 def measure(names: Sequence[str]) -> tuple[list[Figure], list[str]]:
     """Measure what is named.
 
     Args:
-        names: of `FIGURES`.
+        names: of `known`.
 
     Returns:
         The figures, and a sentence for each that could not be had. Progress goes to standard error.
@@ -38,7 +44,7 @@ def measure(names: Sequence[str]) -> tuple[list[Figure], list[str]]:
     for name in names:
         _say(f"measuring {name}")
         try:
-            figures.append(FIGURES[name](_say))
+            figures.append(known()[name](_say))
         except (WeldgateError, OSError) as error:
             missing.append(f"{name} was not measured: {error}")
             _say(missing[-1])
@@ -52,12 +58,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0, or 1 when something could not be measured in CI.
     """
     parser = argparse.ArgumentParser(prog="weldgate_simulator.bench", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--only", nargs="+", choices=sorted(FIGURES), metavar="NAME", help="measure these alone")
+    parser.add_argument("--only", nargs="+", choices=sorted(known()), metavar="NAME", help="measure these alone")
     parser.add_argument("--json", action="store_true", help="print the list instead of the table")
     parser.add_argument("--output", type=Path, default=_OUTPUT, help="where the list is written")
     options = parser.parse_args(arguments)
-    wanted = options.only or list(FIGURES)
-    figures, missing = measure([name for name in FIGURES if name in wanted])
+    wanted = options.only or list(known())
+    figures, missing = measure([name for name in known() if name in wanted])
     text = json.dumps([figure._asdict() for figure in figures], indent=1)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(text + "\n", encoding="utf-8")

@@ -28,14 +28,14 @@ from weldgate_protocol.frame import FLAG_DURABLE, FLAG_PARITY, QUALITY_SYNCED, e
 from weldgate_protocol.keys import HmacKey, derive
 from weldgate_protocol.stream import FrameStream
 
-__all__ = ["Load", "Sender", "main", "make_chips", "tls_client"]
+__all__ = ["HEARTBEAT", "HELLO", "Load", "Sender", "main", "make_chips", "tls_client"]
 
 _RETRY_MIN_S, _RETRY_MAX_S = 0.02, 0.3
-_HELLO: dict[str | int, Any] = {
+HELLO: dict[str | int, Any] = {
     "oldest": 1, "boot": 1, "firmware": "load", "profile": "load", "key_set_version": 1, "config_version": 1,
     "revocations_version": 1,
 }  # fmt: skip
-_HEARTBEAT: dict[str | int, Any] = {
+HEARTBEAT: dict[str | int, Any] = {
     "gate": 2, "alarms": [], "highest": 0, "acked": 0, "spool_permille": 0, "current_ma": 0, "uptime_s": 1,
 }  # fmt: skip
 
@@ -139,7 +139,7 @@ class Sender(asyncio.Protocol):
         self._transport = transport
         self.connections += 1
         self._stream = FrameStream()
-        hello = {**_HELLO, "highest": self.total}
+        hello = {**HELLO, "highest": self.total}
         transport.write(self._conversation.start(secrets.token_bytes(16), hello, self._epoch, _stamp(), _ticks()))
 
     def data_received(self, data: bytes) -> None:
@@ -150,7 +150,7 @@ class Sender(asyncio.Protocol):
             if event in (WELCOMED, WELCOMED_AHEAD):
                 self._note(self._conversation.high_water)
                 self._next = self._conversation.high_water + 1
-                self._write(self._conversation.volatile(messages.HEARTBEAT, _HEARTBEAT, _stamp()))
+                self._write(self._conversation.volatile(messages.HEARTBEAT, HEARTBEAT, _stamp()))
                 self._send()
             elif event == ACKED:
                 self._note(self._conversation.acked)

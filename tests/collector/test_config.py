@@ -30,7 +30,7 @@ def test_good_configuration_is_read_with_defaults() -> None:
 
     assert config.collector.name == "yuzhou-1"
     assert config.tcp is not None
-    assert config.links.max_unauthenticated == 4_000
+    assert config.links.max_unauthenticated == 12_000
     assert [upstream.name for upstream in config.upstream] == ["platform", "province"]
     assert config.upstream[1].window_packs == 4
     assert config.metrics is None

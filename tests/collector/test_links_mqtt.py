@@ -202,6 +202,6 @@ def hello_of(sender: object) -> bytes:
     from weldgate_simulator import load
 
     conversation = sender._conversation  # type: ignore[attr-defined]
-    hello = {**load._HELLO, "highest": 1}
+    hello = {**load.HELLO, "highest": 1}
     wire: bytes = conversation.start(secrets.token_bytes(16), hello, bytes(4), load._stamp(), 0)
     return wire

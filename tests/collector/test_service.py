@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -369,6 +370,46 @@ def test_documentation_names_every_key_and_metric(tmp_path: Path) -> None:
     for line in Metrics().text().decode().splitlines():
         if line.startswith("# TYPE ") and not line.split()[2].endswith("_created"):
             assert f"`{line.split()[2].removeprefix('weldgate_')}`" in text, line
+
+
+def test_reload_by_sighup_keeps_the_old_configuration_when_the_new_one_is_wrong(tmp_path: Path) -> None:
+    """Key and line are told, in the log and by the health; a mended file holds at once, as far as it can."""
+    path = site(tmp_path)
+    good = path.read_text("utf-8")
+    config = load_config(path)
+    log = tmp_path / "log"
+
+    def until(what: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        deadline_s = time.monotonic() + 20
+        while time.monotonic() < deadline_s:
+            try:
+                status = request(config.control_socket, {"do": "status"})
+            except OSError:
+                continue
+            if what(status):
+                return status
+        raise AssertionError(log.read_text("utf-8"))
+
+    with log.open("wb") as file:
+        process = subprocess.Popen([sys.executable, "-m", "weldgate_collector", str(path)], stderr=file)
+        try:
+            until(lambda _: '"tcp_listening"' in log.read_text("utf-8"))
+            path.write_text(good + "\n[links]\nthrotle_s = 5\n", "utf-8")
+            process.send_signal(signal.SIGHUP)
+            status = until(lambda status: bool(status["configuration"]["trouble"]))
+            assert "line 12: unknown key `links.throtle_s`" in status["configuration"]["trouble"]
+            assert status["ok"] is True
+
+            path.write_text(good.replace('name = "t"', 'name = "u"') + '\n[log]\nlevel = "error"\n', "utf-8")
+            process.send_signal(signal.SIGHUP)
+            status = until(lambda status: not status["configuration"]["trouble"])
+            assert status["configuration"]["restart_needed"] == ["collector.name"]
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+    told = log.read_text("utf-8")
+    assert '"configuration_not_reloaded"' in told
+    assert '"collector_stopped"' not in told  # an info line: the new level held
 
 
 def test_store_is_the_owners_alone(tmp_path: Path) -> None:

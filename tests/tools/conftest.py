@@ -1,13 +1,17 @@
 """A site and a store of a few chips' frames, for the tests of the command line."""
 
+import asyncio
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from weldgate_collector import Service, load_config
 from weldgate_collector.store import Writer
 from weldgate_issuer import Issuer
 from weldgate_protocol import messages
@@ -114,3 +118,36 @@ def run() -> Callable[..., Result]:
         return CliRunner().invoke(weldgate, [str(argument) for argument in arguments], **more)
 
     return call
+
+
+@pytest.fixture
+def bare_site(run: Callable[..., Result], tmp_path: Path) -> Path:
+    """A site without an upstream, on free ports."""
+    folder = tmp_path / "site"
+    assert run("init", folder, "--chips", 2).exit_code == 0
+    config = folder / "collector.toml"
+    text = config.read_text(encoding="utf-8").split("# What is stored")[0]
+    config.write_text(text.replace("port = 7460", "port = 0").replace("port = 9464", "port = 0"), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def running() -> Callable[[Path], AbstractContextManager[None]]:
+    """Return a context in which a site's collector runs, in a thread."""
+
+    @contextmanager
+    def context(site: Path) -> Iterator[None]:
+        loop = asyncio.new_event_loop()
+        service = Service(load_config(site / "collector.toml"))
+        thread = threading.Thread(target=loop.run_forever)
+        thread.start()
+        try:
+            asyncio.run_coroutine_threadsafe(service.start(), loop).result(20)
+            yield
+            asyncio.run_coroutine_threadsafe(service.stop(), loop).result(20)
+        finally:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
+
+    return context

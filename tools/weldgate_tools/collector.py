@@ -9,13 +9,17 @@ from typing import Any
 import click
 
 import weldgate_collector
-from weldgate_collector import Chip, add_chips, list_chips, load_config, remove_chips, request
+from weldgate_collector import Chip, add_chips, list_chips, load_config, remove_chips
 from weldgate_protocol.errors import LocalError
-from weldgate_protocol.reasons import TOOL_BAD_INPUT, TOOL_CONNECTION, TOOL_NOT_FOUND
+from weldgate_protocol.reasons import TOOL_BAD_INPUT, TOOL_NOT_FOUND
+from weldgate_tools.asking import ask
+from weldgate_tools.bundle import bundle
 from weldgate_tools.collector_replay import replay
 from weldgate_tools.output import print_json
 from weldgate_tools.places import issuer_folder
+from weldgate_tools.shipped import dashboard, units
 from weldgate_tools.site import config_file
+from weldgate_tools.top import top
 from weldgate_tools.units import CHIP, device_text
 
 __all__ = ["ask", "collector"]
@@ -27,30 +31,13 @@ _SITE = click.option(
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one document.")
 
 
-def ask(place: Path, asked: dict[str, Any]) -> dict[str, Any]:
-    """Ask a running collector over its control socket.
-
-    Raises:
-        LocalError: TOOL_CONNECTION, none runs there; else the number that the collector answered with.
-    """
-    socket = load_config(config_file(place)).control_socket
-    try:
-        answer = request(socket, asked)
-    except OSError as error:
-        raise LocalError(TOOL_CONNECTION, f"no collector answers at {socket}: {error.strerror or error}") from error
-    except ValueError as error:  # it was stopped while it spoke
-        raise LocalError(TOOL_CONNECTION, f"the collector at {socket} gave no whole answer") from error
-    if not answer.get("ok", False) and "code" in answer:
-        raise LocalError(int(answer["code"]), str(answer["error"]))
-    return dict(answer)
-
-
 @click.group()
 def collector() -> None:
     """Run and check a collector. PLACE is a site's folder or a collector.toml."""
 
 
-collector.add_command(replay)
+for _command in (bundle, dashboard, replay, top, units):
+    collector.add_command(_command)
 
 
 @collector.command()

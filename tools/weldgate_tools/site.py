@@ -126,9 +126,12 @@ max_connections = 15000
 # host = "127.0.0.1"
 # port = 1883
 
-[links]
-max_unauthenticated = 4000    # connections that have not proved who they are
+[links]                       # what holds on all ways in together
+max_unauthenticated = 12000   # connections that have not proved who they are; of more, the oldest goes
+max_connections = 14500       # of more, the oldest that has not proved who it is goes
 throttle_s = 30.0             # how long a source of wrong tags is kept out
+chip_bytes_s = 131072         # a chip that sends more for long is read from more slowly; nothing is lost
+chip_burst_bytes = 8388608    # so much it may send at once, after a long time offline
 record_max_mb = 1024          # where a recording (weldgate collector run --record) ends
 
 [store]

@@ -9,6 +9,7 @@ from typing import Any
 from weldgate_protocol.errors import WeldgateError
 from weldgate_protocol.reason_texts import TEXTS
 from weldgate_tools.finding import BAD, GOOD, NOTE, Finding
+from weldgate_tools.operation_findings import examine_operation
 from weldgate_tools.output import language
 from weldgate_tools.site import Site
 from weldgate_tools.units import seconds_text
@@ -180,6 +181,8 @@ def _running(site: Site) -> Iterator[Finding]:
     )
     for name, link in health["links"].items():
         yield _link(name, link)
+    if "configuration" in health:  # an older collector does not say
+        yield from examine_operation(health)
     for name, upstream in health["upstreams"].items():
         yield _upstream(name, upstream)
 

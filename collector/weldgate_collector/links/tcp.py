@@ -20,6 +20,8 @@ __all__ = ["TcpLink"]
 
 _log = structlog.get_logger("weldgate.links.tcp")
 
+_LINGER_S = 5.0  # what a peer has not taken so long after the close, it won't
+_SILENT_MS = 90_000  # a peer whose kernel acknowledges nothing for so long is gone (M-CONV-16)
 _BACKLOG = 4_096  # a town that reconnects at once after a power cut
 
 
@@ -128,6 +130,8 @@ class _TcpConnection(asyncio.Protocol):
         if sock is not None:
             # A chip that lost its power says no goodbye; the silence limit finds it first, this is for the rest.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENT_MS)
         self._transport.set_write_buffer_limits(SEND_MAX)
         if self._link.certificates is not None:
             self._pipe = TlsPipe(self._link.certificates.context)
@@ -172,10 +176,13 @@ class _TcpConnection(asyncio.Protocol):
 
     def close(self) -> None:
         self._shaken()
-        if self._transport is not None and not self._transport.is_closing():
+        transport = self._transport
+        if transport is not None and not transport.is_closing():
             if self._pipe is not None and (last := self._pipe.end()):
-                self._transport.write(last)
-            self._transport.close()
+                transport.write(last)
+            transport.close()
+            if transport.get_write_buffer_size():
+                asyncio.get_running_loop().call_later(_LINGER_S, transport.abort)  # harmless once it is over
 
     def abort(self) -> None:
         self._shaken()
