@@ -135,7 +135,7 @@ chip_burst_bytes = 8388608    # so much it may send at once, after a long time o
 record_max_mb = 1024          # where a recording (weldgate collector run --record) ends
 
 [store]
-commit_ms = 10                # a batch is committed when it is full or so old, and acknowledged after that
+commit_ms = 25                # a batch is committed when it is full or so old, and acknowledged after that
 batch_rows = 4000
 backlog_rows = 40000          # beyond it chips are made to wait; nothing is lost
 
