@@ -10,9 +10,18 @@ from .entry import check, run
 from .errors import ChipsError, CollectorConfigError, CollectorError, KeyFileError, OrderError, StoreError
 from .links.memory import MemoryLink
 from .service import Service
-from .store import Reader, Record, connect
+from .store import Aside, Reader, Record, connect
+from .upstream.base import Adapter, SettingError, Surroundings, Upstream, UpstreamStatus
+from .upstream.carrier import Carrier, Refused, Settled, UndeliveredError
+from .upstream.document import Row
+from .upstream.records import Pace, RecordUpstream
+from .upstream.settings import BrokerSection, UpstreamSection
 
 __all__ = [
+    "Adapter",
+    "Aside",
+    "BrokerSection",
+    "Carrier",
     "Chip",
     "Chips",
     "ChipsError",
@@ -22,10 +31,21 @@ __all__ = [
     "KeyFileError",
     "MemoryLink",
     "OrderError",
+    "Pace",
     "Reader",
     "Record",
+    "RecordUpstream",
+    "Refused",
+    "Row",
     "Service",
+    "SettingError",
+    "Settled",
     "StoreError",
+    "Surroundings",
+    "UndeliveredError",
+    "Upstream",
+    "UpstreamSection",
+    "UpstreamStatus",
     "add_chips",
     "check",
     "connect",

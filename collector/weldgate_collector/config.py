@@ -8,13 +8,16 @@ manual.
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
 from weldgate_protocol.reasons import TOOL_CONFIG
 
 from .errors import CollectorConfigError
+from .upstream.adapters import adapter
+from .upstream.base import SettingError
+from .upstream.settings import UpstreamSection
 
 __all__ = [
     "CollectorSection",
@@ -66,23 +69,6 @@ class StoreSection(_Section, frozen=True):
     backlog_rows: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = 40_000
 
 
-class UpstreamSection(_Section, frozen=True):
-    """One upstream. ``kind = "mqtt"``: numbered packs with receipts (DESIGN §2.12)."""
-
-    name: _Name
-    kind: Annotated[str, msgspec.Meta(pattern=r"^mqtt$")] = "mqtt"
-    host: _Host = "127.0.0.1"
-    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 1883
-    client_id: Annotated[str, msgspec.Meta(max_length=64)] = ""
-    username: str = ""
-    password_file: str = ""
-    tls_ca_file: str = ""
-    pack_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 100
-    window_packs: Annotated[int, msgspec.Meta(ge=1, le=256)] = 16
-    receipt_timeout_s: Annotated[float, msgspec.Meta(gt=0, le=600)] = 5.0
-    backoff_max_s: Annotated[float, msgspec.Meta(gt=0, le=3_600)] = 30.0
-
-
 class MetricsSection(_Section, frozen=True):
     """``/metrics`` and ``/healthz``; absent means no port is opened."""
 
@@ -103,17 +89,29 @@ class ControlSection(_Section, frozen=True):
     socket: str = ""
 
 
-class Config(_Section, frozen=True):
-    """The whole file, with ``folder`` = where relative paths start."""
+class _File(_Section, frozen=True):
+    """The whole file; each upstream's table is the affair of its kind."""
 
     collector: CollectorSection
     tcp: TcpSection | None = None
     store: StoreSection = StoreSection()
-    upstream: Annotated[tuple[UpstreamSection, ...], msgspec.Meta(max_length=8)] = ()
+    upstream: Annotated[tuple[dict[str, Any], ...], msgspec.Meta(max_length=8)] = ()
     metrics: MetricsSection | None = None
     log: LogSection = LogSection()
     control: ControlSection = ControlSection()
-    folder: str = ""  # set by load_config; refused in the file
+
+
+class Config(_Section, frozen=True):
+    """The whole file, with ``folder`` = where relative paths start."""
+
+    collector: CollectorSection
+    tcp: TcpSection | None
+    store: StoreSection
+    upstream: tuple[UpstreamSection, ...]
+    metrics: MetricsSection | None
+    log: LogSection
+    control: ControlSection
+    folder: str = ""
 
     def path(self, name: str) -> Path:
         """Return ``name`` as a path, relative ones counted from the configuration file's folder."""
@@ -180,26 +178,50 @@ def parse_config(text: str, source: str = "configuration", folder: str | Path = 
         raise CollectorConfigError(TOOL_CONFIG, f"{source}: not TOML: {error}") from error
     except RecursionError:
         raise CollectorConfigError(TOOL_CONFIG, f"{source}: not TOML: nested too deep") from None
-    if "folder" in data:
-        raise CollectorConfigError(TOOL_CONFIG, f"{source}: line {_line_of(text, 'folder')}: unknown key `folder`")
     try:
-        config = msgspec.convert(data, Config)
+        file = msgspec.convert(data, _File)
     except (msgspec.ValidationError, RecursionError) as error:
-        raise CollectorConfigError(TOOL_CONFIG, f"{source}: {_explain(text, str(error))}") from error
-    names = [upstream.name for upstream in config.upstream]
-    for position, name in enumerate(names):
-        if name in names[:position]:
-            line = _line_of(text, f"upstream[{position}].name")
-            raise CollectorConfigError(
-                TOOL_CONFIG, f"{source}: line {line}: key `upstream[{position}].name`: `{name}` is there twice"
-            )
-    return msgspec.structs.replace(config, folder=str(folder))
+        raise CollectorConfigError(TOOL_CONFIG, f"{source}: {_explain(text, str(error), '')}") from error
+    sections: list[UpstreamSection] = []
+    for position, table in enumerate(file.upstream):
+        key = f"upstream[{position}]"
+        section = _upstream(table, text, source, key)
+        if section.name in [other.name for other in sections]:
+            raise _wrong(text, source, f"{key}.name", f"`{section.name}` is there twice")
+        sections.append(section)
+    return Config(
+        collector=file.collector, tcp=file.tcp, store=file.store, upstream=tuple(sections), metrics=file.metrics,
+        log=file.log, control=file.control, folder=str(folder),
+    )  # fmt: skip
 
 
-def _explain(text: str, message: str) -> str:
-    """Turn msgspec's message and ``$.table.key`` path into one with line and key."""
+def _upstream(table: dict[str, Any], text: str, source: str, key: str) -> UpstreamSection:
+    """Check one upstream's table by its kind."""
+    kind = table.get("kind", "mqtt")
+    try:
+        found = adapter(str(kind))
+    except LookupError as error:
+        raise _wrong(text, source, f"{key}.kind", str(error.args[0])) from error
+    try:
+        section = msgspec.convert(table, found.section)
+        found.describe(section)
+    except msgspec.ValidationError as error:
+        raise CollectorConfigError(TOOL_CONFIG, f"{source}: {_explain(text, str(error), key)}") from error
+    except SettingError as error:
+        raise _wrong(text, source, f"{key}.{error.key}", error.text) from error
+    return section
+
+
+def _wrong(text: str, source: str, key: str, what: str) -> CollectorConfigError:
+    return CollectorConfigError(TOOL_CONFIG, f"{source}: line {_line_of(text, key)}: key `{key}`: {what}")
+
+
+def _explain(text: str, message: str, table: str) -> str:
+    """Turn msgspec's message and ``$.key`` path below ``table`` into one with line and key."""
     what, _, where = message.partition(" - at `")
     path = where.rstrip("`").lstrip("$").lstrip(".")
+    if table:
+        path = f"{table}.{path}" if path else table
     field = re.search(r"(unknown|missing required) field `([^`]+)`", what)
     if field:
         parent, path = path, f"{path}.{field[2]}" if path else field[2]
@@ -220,9 +242,12 @@ def _line_of(text: str, path: str) -> int:
         key = re.match(r"""\s*([A-Za-z0-9_."'-]+)\s*=""", line)
         if header:
             table = header[2].replace('"', "").replace(" ", "")
+            first, dot, rest = table.partition(".")
             if header[1] == "[[":
                 counts[table] = counts.get(table, -1) + 1
                 table = f"{table}[{counts[table]}]"
+            elif dot and first in counts:
+                table = f"{first}[{counts[first]}].{rest}"  # a table in the array's latest one
             here = table
         elif key:
             name = key[1].replace('"', "").replace("'", "")

@@ -16,6 +16,7 @@ from .config import Config, load_config
 from .errors import StoreError
 from .service import Service, read_password
 from .store.reader import Reader
+from .upstream.adapters import adapter
 
 __all__ = ["check", "configure_logging", "run"]
 
@@ -34,9 +35,12 @@ def check(config_path: str | Path) -> list[str]:
     chips = Chips(config.chips_file)
     lines.append(f"{len(chips)} chips known in {config.chips_file}")
     for upstream in config.upstream:
-        read_key(config.key_file)
-        read_password(config, upstream.password_file)
-        lines.append(f"upstream {upstream.name}: {upstream.kind} at {upstream.host}:{upstream.port}")
+        kind = adapter(upstream.kind)
+        if kind.needs_key:
+            read_key(config.key_file)
+        read_password(config, getattr(upstream, "password_file", ""))
+        optional = "" if upstream.required else ", optional"
+        lines.append(f"upstream {upstream.name}: {upstream.kind} {kind.describe(upstream)}{optional}")
     database = config.data_dir / "store.sqlite3"
     if database.exists():
         with Reader(database) as reader:

@@ -36,8 +36,13 @@ class Metrics:
         self.online = gauge("chips_online", "Chips that proved to be there")
         self.silent = gauge("chips_silent", "Chips that fell silent in a live session: each is an alarm")
         self.upstream_connected = self._labelled("upstream_connected", "1 while the broker is reached")
-        self.upstream_through = self._labelled("upstream_receipted_pack", "Highest pack receipted")
-        self.upstream_waiting = self._labelled("upstream_waiting_rows", "Rows not yet receipted")
+        self.upstream_through = self._labelled("upstream_receipted_pack", "Highest pack receipted, or row delivered")
+        self.upstream_waiting = self._labelled("upstream_waiting_rows", "Rows not yet receipted or delivered")
+        self.upstream_trouble = self._labelled("upstream_trouble", "1 while something keeps it from going on")
+        self.upstream_undelivered = self._labelled(
+            "upstream_undelivered", "1 while it sends and nothing shows that anybody gets it"
+        )
+        self.upstream_aside = self._labelled("upstream_aside_records", "Records set aside, since nobody takes them")
         self.orders = gauge("orders_waiting", "Orders and tokens without a result yet")
 
     def _counter(self, name: str, text: str) -> Counter:

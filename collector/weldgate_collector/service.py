@@ -16,7 +16,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import structlog
 
 from weldgate_protocol import messages, reasons
@@ -37,8 +36,8 @@ from .orders import Order, lock_order, refused_order, signed_order
 from .store.reader import Reader
 from .store.schema import Connect, connect
 from .store.writer import Writer
-from .upstream.base import Upstream
-from .upstream.mqtt import MqttUpstream
+from .upstream.adapters import adapter
+from .upstream.base import Surroundings, Upstream
 
 __all__ = ["Service", "read_password"]
 
@@ -100,17 +99,17 @@ class Service:
     async def _start(self) -> None:
         config, stack = self._config, self._stack
         self._loop = asyncio.get_running_loop()
-        self._key = read_key(config.key_file) if config.upstream else b""
+        kinds = [(section, adapter(section.kind)) for section in config.upstream]
+        self._key = read_key(config.key_file) if any(kind.needs_key for _, kind in kinds) else b""
         self.chips = Chips(config.chips_file)
         self._open_store()
         self.writer.start()
-        for section in config.upstream:
-            password = read_password(config, section.password_file)
-            authority = str(config.path(section.tls_ca_file)) if section.tls_ca_file else ""
-            settings = msgspec.structs.replace(section, tls_ca_file=authority)
-            upstream = MqttUpstream(
-                settings, config.collector.name, self._key, password, self.writer, self._open_reader, self._order_came
-            )
+        around = Surroundings(
+            config.collector.name, self._key, config.path, lambda name: read_password(config, name), self.writer,
+            self._open_reader, self._order_came,
+        )  # fmt: skip
+        for section, kind in kinds:
+            upstream = kind.make(section, around)
             self._upstreams.append(upstream)
             upstream.start()
             stack.push_async_callback(asyncio.to_thread, upstream.stop)
@@ -197,6 +196,9 @@ class Service:
             metrics.upstream_connected.labels(upstream.name).set(status.connected)
             metrics.upstream_through.labels(upstream.name).set(status.through)
             metrics.upstream_waiting.labels(upstream.name).set(status.waiting_rows)
+            metrics.upstream_trouble.labels(upstream.name).set(bool(status.trouble))
+            metrics.upstream_undelivered.labels(upstream.name).set(status.undelivered)
+            metrics.upstream_aside.labels(upstream.name).set(status.aside)
         return metrics
 
     async def _tick(self) -> None:

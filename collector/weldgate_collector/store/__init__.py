@@ -1,6 +1,6 @@
 """The store: one SQLite file, one writer thread, readers beside it."""
 
-from .reader import Reader, Record
+from .reader import Aside, Reader, Record
 from .schema import CONFLICT, FRAME, GAP, OPERATOR, OWN, PRESENCE, Connect, connect
 from .writer import Row, Writer
 
@@ -11,6 +11,7 @@ __all__ = [
     "OPERATOR",
     "OWN",
     "PRESENCE",
+    "Aside",
     "Connect",
     "Reader",
     "Record",

@@ -94,7 +94,16 @@ CREATE VIEW own_records AS SELECT
 FROM records WHERE kind = 2;
 """  # noqa: S608 - only our own offsets are put into it
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+_ASIDE = """
+CREATE TABLE aside (               -- records that an upstream could not deliver, with their bytes
+    upstream TEXT NOT NULL, idx INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL, tries INTEGER NOT NULL, reason TEXT NOT NULL,
+    kind INTEGER NOT NULL, received_ms INTEGER NOT NULL, raw BLOB NOT NULL,  -- as in records
+    PRIMARY KEY (upstream, idx)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _ASIDE)
 
 _CHECKPOINT_PAGES = (
     4_000  # 16 MB of WAL: fewer, larger checkpoints (FACTS: twice the rate of SQLite's default of 1,000)
