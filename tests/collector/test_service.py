@@ -345,7 +345,7 @@ def test_documentation_names_every_key_and_metric(tmp_path: Path) -> None:
     sections = {
         "collector": config_module.CollectorSection, "tcp": config_module.TcpSection,
         "store": config_module.StoreSection,
-        "upstream[]": settings.UpstreamSection, "metrics": config_module.MetricsSection,
+        "upstream[]": settings_module.JsonSection, "metrics": config_module.MetricsSection,
         "log": config_module.LogSection, "control": config_module.ControlSection,
     }  # fmt: skip
     for table, section in sections.items():

@@ -62,6 +62,7 @@ class Store:
         self.folder = folder
         self.path = folder / "store.sqlite3"
         self.upstreams: list[Upstream] = []
+        self.password = ""
         self.writer = Writer(self.path, 1, 1_000, self._committed)
         self.writer.start()
         self._highest = self.writer.committed
@@ -87,7 +88,7 @@ class Store:
         section = msgspec.convert({"name": kind, "kind": kind, "backoff_max_s": 0.2, **settings}, found.section)
         found.describe(section)
         around = Surroundings(
-            "site", KEY, self.folder.joinpath, lambda _name: "", self.writer, self.reader, lambda *_: None
+            "site", KEY, self.folder.joinpath, lambda _name: self.password, self.writer, self.reader, lambda *_: None
         )
         upstream = wrap(found.make(section, around))
         self.upstreams.append(upstream)

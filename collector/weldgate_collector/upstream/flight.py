@@ -3,8 +3,10 @@
 Theory of operation. Rows are offered in order; they settle in any order. ``through`` is the row up to which all are
 settled, and the only thing that is stored. A refused row is tried again after a pause while others go on; after
 ``tries`` it is to be set aside. A row that ends the connection is found out so: when two connections in a row brought
-nothing forward, rows go one at a time, the first two unsettled ones in turn; the one that ended ``tries`` connections
-while the other got through is to be set aside. If neither gets through it is the far end's fault, and nothing is.
+nothing forward, rows go one at a time, then two, four and so on as they get through; an end leads back to one. A row
+that was alone on its way when the connection ended is suspect: from now on another one goes first, and if that gets
+through and the suspect ends the same connection, ``tries`` times, it is to be set aside. Where nothing gets through it
+is the far end's fault, and nothing is.
 """
 
 from collections import deque
@@ -18,6 +20,7 @@ __all__ = ["Flight"]
 _PAUSE_FIRST_S = 0.25
 _PAUSE_MAX_S = 30.0
 _FRUITLESS_MAX = 2
+_LIMIT_MAX = 1_024
 _SPAN_MAX = 100_000  # so far may rows settle ahead of one that is refused
 
 
@@ -27,20 +30,21 @@ class Flight:
     Attributes:
         through: all rows up to it are settled.
         next: the row to be read next.
-        single: one row at a time.
+        limit: rows on their way at most, 0 for what the window allows.
     """
 
     def __init__(self, through: int, tries: int) -> None:
         self.through = through
         self.next = through + 1
-        self.single = False
+        self.limit = 0
         self._tries = tries
         self._order: deque[int] = deque()  # read and not settled, or settled behind one that is not
         self._settled: set[int] = set()
         self._away: dict[int, Row] = {}  # offered, nothing heard
         self._refused: dict[int, tuple[Row, int, float, str]] = {}  # row, tries, when to try again, why
         self._leaving: set[int] = set()  # on their way to being set aside
-        self._ends: dict[int, int] = {}
+        self._ends: dict[int, int] = {}  # suspects: connections they ended
+        self._guilt: dict[int, int] = {}  # and how many of those after others had got through
         self._fruitless = 0
         self._was_fruitful = False
 
@@ -49,15 +53,12 @@ class Flight:
         """How many rows are with the carrier."""
         return len(self._away)
 
-    @property
-    def reads_first(self) -> bool:
-        """Whether a fresh row goes before a refused one: at the start of a connection, one row at a time."""
-        return self.single and not self._was_fruitful
-
     def may_read(self, window: int) -> int:
         """Return how many rows may be read from the store now."""
-        if self.single:
-            return 1 if not self._away and len(self._refused) < 2 else 0
+        if self._ends:
+            return 1 if not self._away and len(self._ends) < 2 else 0
+        if self.limit:
+            return 0 if self._away else self.limit
         if self.next - self.through > _SPAN_MAX:
             return 0
         return max(0, window - len(self._away) - len(self._refused))
@@ -81,10 +82,18 @@ class Flight:
         self._advance()
         return fresh
 
-    def due(self, now_s: float, room: int) -> list[Row]:
-        """Return refused rows whose pause is over, at most ``room``; they count as offered now."""
+    def due(self, now_s: float, room: int, more: bool) -> list[Row]:
+        """Return refused rows whose pause is over; they count as offered now.
+
+        Args:
+            now_s: monotonic seconds.
+            room: at most so many.
+            more: rows can be read; then they go before a suspect until one got through on this connection.
+        """
+        if self.limit and more and not self._was_fruitful and self.may_read(1):
+            return []
         held = [index for index, due in self._refused.items() if due[2] <= now_s and self._may_go(index)]
-        if self.single:
+        if self.limit:
             held = sorted(held, key=lambda index: (self._ends.get(index, 0), index))
             room = 0 if self._away else min(room, 1)
         rows = [self._refused[index][0] for index in held[:room]]
@@ -96,26 +105,14 @@ class Flight:
         """Return when the first refused row is to be tried again, None when none is."""
         return min((held[2] for index, held in self._refused.items() if self._may_go(index)), default=None)
 
-    def done(self, indices: Iterable[int]) -> list[tuple[Row, int, str]]:
-        """Take rows as delivered; return (row, tries, reason) of those now known to end connections."""
-        found: list[tuple[Row, int, str]] = []
+    def done(self, indices: Iterable[int]) -> None:
+        """Take rows as delivered."""
         for index in indices:
             if self._away.pop(index, None) is None:
                 continue
-            self._refused.pop(index, None)
-            self._ends.pop(index, None)
-            self._settled.add(index)
+            self._settle(index)
             self._fruitless, self._was_fruitful = 0, True
-        if self._was_fruitful and self._ends:
-            guilty = [index for index, ends in self._ends.items() if ends >= self._tries and self._may_go(index)]
-            for index in guilty:
-                row, tries, _, reason = self._refused[index]
-                found.append((row, tries, reason))
-                self._leaving.add(index)
-        if self.single and self._was_fruitful and not self._ends:
-            self.single = False
         self._advance()
-        return found
 
     def refused(self, refusals: Iterable[Refused], now_s: float) -> list[tuple[Row, int, str]]:
         """Take rows as refused; return (row, tries, reason) of those to be set aside."""
@@ -135,11 +132,7 @@ class Flight:
     def set_aside(self, index: int) -> None:
         """Settle a row that is set aside durably."""
         self._leaving.discard(index)
-        self._refused.pop(index, None)
-        self._ends.pop(index, None)
-        self._settled.add(index)
-        if self.single and not self._ends:
-            self.single = False
+        self._settle(index)
         self._advance()
 
     def keep(self, index: int, now_s: float) -> None:
@@ -149,22 +142,37 @@ class Flight:
             row, tries, _, reason = self._refused[index]
             self._refused[index] = (row, tries, now_s + _PAUSE_MAX_S, reason)
 
-    def ended(self, now_s: float, reason: str) -> None:
-        """Take the end of a connection: what is on its way is to be offered again."""
+    def ended(self, now_s: float, reason: str) -> list[tuple[Row, int, str]]:
+        """Take the end of a connection: what is on its way is to be offered again.
+
+        Returns:
+            (row, tries, reason) of a row that is to be set aside, since it ends connections.
+        """
+        found: list[tuple[Row, int, str]] = []
         self._fruitless = 0 if self._was_fruitful or not self._away else self._fruitless + 1
+        if self.limit and len(self._away) == 1:
+            ((index, row),) = self._away.items()
+            self._ends[index] = self._ends.get(index, 0) + 1
+            guilt = self._guilt[index] = self._guilt.get(index, 0) + self._was_fruitful
+            words = f"it ends the connection, and others get through: {reason}"
+            self._refused[index] = (row, self._ends[index], now_s + _PAUSE_FIRST_S, words)
+            if guilt >= self._tries:
+                self._leaving.add(index)
+                found.append((row, self._ends[index], words))
+        if self._away and (self.limit or self._fruitless >= _FRUITLESS_MAX):
+            self.limit = 1
         self._was_fruitful = False
-        if self.single and len(self._away) == 1:
-            (index,) = self._away
-            row = self._away[index]
-            ends = self._ends[index] = self._ends.get(index, 0) + 1
-            tries = self._refused[index][1] if index in self._refused else 0
-            words = f"the connection ended {ends} times while it was on its way, and others got through: {reason}"
-            self._refused[index] = (row, tries, now_s + _PAUSE_FIRST_S, words)
-        if self._fruitless >= _FRUITLESS_MAX:
-            self.single = True
         self._away.clear()
         self._order.clear()
         self.next = self.through + 1
+        return found
+
+    def _settle(self, index: int) -> None:
+        self._settled.add(index)
+        for held in (self._refused, self._ends, self._guilt):
+            held.pop(index, None)
+        if self.limit and not self._away and not self._ends:
+            self.limit = self.limit * 2 if self.limit < _LIMIT_MAX else 0
 
     def _may_go(self, index: int) -> bool:
         return index not in self._away and index not in self._leaving

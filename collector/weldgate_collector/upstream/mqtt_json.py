@@ -35,6 +35,7 @@ __all__ = ["ADAPTER", "JsonCarrier"]
 _QUEUED_MAX_BYTES = 1_000_000
 _PROBE_S = 0.1
 _PROBE_BUSY_S = 1.0
+_IDLE_S = 0.5
 _RECORD_REASONS = (0x80, 0x83, 0x90, 0x99)  # MQTT 5: about this publish; others are about us
 _NOBODY = 0x10  # MQTT 5: no matching subscribers
 
@@ -88,6 +89,8 @@ class JsonCarrier:
         self._probe: _Probe | None = None
         self._probe_sent = False
         self._probed_s = float("-inf")
+        self._latest = (0, "", b"")  # published last
+        self._published_s = 0.0
 
     def begin(self, store_id: bytes) -> None:
         """Take the store's id."""
@@ -127,8 +130,10 @@ class JsonCarrier:
                 refused.append(Refused(row.idx, f"can't be encoded: {error!r}"))
                 continue
             ready.append((row.idx, topic, encoded.data, encoded))
-        holds = self._settings.proof == "echo" and (not more or now_s - self._probed_s >= _PROBE_BUSY_S)
-        if ready and holds:
+        # Held back too when half a window has no proof: with a whole one there would be no record left to hold.
+        full = self._probe is None and len(self._unproven) + len(ready) >= self._settings.window // 2
+        holds = not more or full or now_s - self._probed_s >= _PROBE_BUSY_S
+        if ready and holds and self._settings.proof == "echo":
             index, topic, data, _ = ready.pop()
             self._held = (index, topic, data)
         for index, topic, data, encoded in ready:
@@ -166,6 +171,8 @@ class JsonCarrier:
             return 0.0
         if self._held is not None and self._probe is None:
             return max(0.0, self._probed_s + _PROBE_S - time.monotonic())
+        if self._unproven and self._probe is None:
+            return max(0.0, self._published_s + _IDLE_S - time.monotonic())
         return 1.0
 
     def close(self) -> None:
@@ -202,11 +209,15 @@ class JsonCarrier:
             self._unacknowledged[packet_id] = sent
         if settings.proof == "echo":
             self._unproven.append(sent)
+            self._latest, self._published_s = (index, topic, data), now_s
         connection.send(packets.publish(topic.encode(), data, packet_id, settings.protocol))
 
     def _prove(self, now_s: float) -> None:
-        """Subscribe to the topic of the record that is held back, when nothing else is being proven."""
-        if self._held is None or self._probe is not None or now_s - self._probed_s < _PROBE_S:
+        """Subscribe to the topic of the record that is held back, unless another proof is under way."""
+        if self._held is None and self._unproven and self._probe is None and now_s - self._published_s >= _IDLE_S:
+            self._held = self._latest  # nothing follows that could be held back: this one goes out again
+        busy = len(self._unproven) >= self._settings.window // 4
+        if self._held is None or self._probe is not None or (now_s - self._probed_s < _PROBE_S and not busy):
             return
         index, topic, data = self._held
         if self._connection is not None:

@@ -183,23 +183,20 @@ class RecordUpstream:
             raise
         finally:
             carrier.close()
-            flight.ended(time.monotonic(), reason)
+            self._let_go(flight.ended(time.monotonic(), reason))
 
     def _move(self, now_s: float) -> bool:
         """Take what came and send what may be sent; False when the store is another one by now."""
         flight, carrier = self._flight, self._carrier
         settled = carrier.turn()
         if settled.done:
-            self._let_go(flight.done(settled.done))
+            flight.done(settled.done)
             self._undelivered, self._trouble = False, ""
         if settled.refused:
             self._let_go(flight.refused(settled.refused, now_s))
         self._note_aside(now_s)
-        if not flight.reads_first:
-            self._offer(flight.due(now_s, carrier.room()), now_s)
+        self._offer(flight.due(now_s, carrier.room(), flight.next <= self._committed), now_s)
         self._read(now_s)
-        if flight.reads_first:
-            self._offer(flight.due(now_s, carrier.room()), now_s)
         return self._save_cursor()
 
     def _read(self, now_s: float) -> None:
@@ -278,7 +275,7 @@ class RecordUpstream:
             if flight.next <= self._committed and flight.may_read(self._pace.window) > 0:
                 wait_s = 0.0
             due_s = flight.first_due_s()
-            if due_s is not None and not (flight.single and flight.away):
+            if due_s is not None and not (flight.limit and flight.away):
                 wait_s = min(wait_s, max(0.0, due_s - time.monotonic()))
         poll = select.poll()  # select() ends at descriptor 1,023; chips may have those
         poll.register(self._wake_out, select.POLLIN)

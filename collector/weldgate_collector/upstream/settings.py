@@ -63,7 +63,7 @@ class JsonSection(BrokerSection, frozen=True):
     answer_id: str = "id"
     answer_ok: str = "ok"
     answer_reason: str = "reason"
-    window: _Window = 1_000
+    window: _Window = 2_000
     tries: _Tries = 5
     record: RecordSection = RecordSection()
 
