@@ -95,7 +95,10 @@ def test_poison_is_set_aside_with_its_bytes_and_the_rest_goes_on(tmp_path: Path)
 
     assert sorted(far.got) == sorted(set(range(1, 101)) - {3, 50})
     assert (status.aside, status.trouble) == (2, "")
-    assert [(one.upstream, one.idx, one.tries, one.reason) for one in aside] == [("u", 3, 3, "poison"), ("u", 50, 3, "poison")]
+    assert [(one.upstream, one.idx, one.tries, one.reason) for one in aside] == [
+        ("u", 3, 3, "poison"),
+        ("u", 50, 3, "poison"),
+    ]
     assert all(one.raw == stored[one.idx] for one in aside)
 
 

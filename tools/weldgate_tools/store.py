@@ -17,6 +17,7 @@ from weldgate_protocol.errors import LocalError
 from weldgate_protocol.reasons import TOOL_NOT_FOUND
 from weldgate_tools.output import print_json
 from weldgate_tools.places import store_file
+from weldgate_tools.store_aside import aside
 from weldgate_tools.store_print import document, short, table, write_csv
 from weldgate_tools.store_view import completeness, sessions, summarise
 from weldgate_tools.units import CHIP, MOMENT, device_text, moment_text
@@ -230,3 +231,6 @@ def export(place: Path, target: Path, as_csv: bool, **chosen: Any) -> None:
                 out.write(json.dumps(row, ensure_ascii=False) + "\n")
         count = int(progress.tasks[0].completed)
     click.echo(f"{count} rows", err=True)
+
+
+store.add_command(aside)

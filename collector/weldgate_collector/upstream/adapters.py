@@ -19,11 +19,14 @@ def adapter(kind: str) -> Adapter:
 
     Raises:
         LookupError: none is installed, or what is installed is no adapter; the message says what there is.
+        ImportError: one of ours lacks its package.
     """
     for point in entry_points(group=_GROUP, name=kind):
         try:
             found = point.load()
         except ImportError as error:
+            if point.value.startswith("weldgate_collector."):
+                raise  # a package of our own extra, which the command line knows how to name
             raise LookupError(f"`{kind}` can't be loaded: {error}") from error
         if not isinstance(found, Adapter):
             raise LookupError(f"`{kind}` is no adapter: {point.value}")  # noqa: TRY004 - what is there is not usable

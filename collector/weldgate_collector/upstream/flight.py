@@ -49,6 +49,11 @@ class Flight:
         self._was_fruitful = False
 
     @property
+    def is_stuck(self) -> bool:
+        """Whether connection after connection ends with rows on their way and none getting through."""
+        return self._fruitless >= _FRUITLESS_MAX
+
+    @property
     def away(self) -> int:
         """How many rows are with the carrier."""
         return len(self._away)

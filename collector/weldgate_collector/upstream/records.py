@@ -144,6 +144,9 @@ class RecordUpstream:
                 _log.exception("upstream_failed", upstream=self.name)
                 self._trouble = f"carrier failed: {error!r}"
             self._connected, self._source = False, None
+            if self._flight.is_stuck and not self._undelivered:
+                self._undelivered = True
+                self._trouble += "; each time it ends with records on their way: may this user publish there?"
             if self._stopping.is_set():
                 break
             _log.warning("upstream_disconnected", upstream=self.name, reason=self._trouble)
