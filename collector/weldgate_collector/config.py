@@ -17,7 +17,7 @@ from weldgate_protocol.reasons import TOOL_CONFIG
 from .errors import CollectorConfigError
 from .upstream.adapters import adapter
 from .upstream.base import SettingError
-from .upstream.settings import UpstreamSection
+from .upstream.settings import FileName, Host, Name, UpstreamSection
 
 __all__ = [
     "CollectorSection",
@@ -33,8 +33,6 @@ __all__ = [
 ]
 
 _Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
-_Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$")]  # goes into MQTT topics and file names as it is
-_Host = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -44,17 +42,17 @@ class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 class CollectorSection(_Section, frozen=True):
     """Who this collector is and where its files are."""
 
-    name: _Name
-    data_dir: str = "data"
-    chips_file: str = "chips.jsonl"
-    key_file: str = "collector.key"
+    name: Name
+    data_dir: FileName = "data"
+    chips_file: FileName = "chips.jsonl"
+    key_file: FileName = "collector.key"
 
 
 class TcpSection(_Section, frozen=True):
     """The TCP link. Port 0 takes a free one, which the log names."""
 
     # Chips come from the site's network, and security holds on plain TCP (DESIGN §2.13).
-    host: _Host = "0.0.0.0"  # noqa: S104
+    host: Host = "0.0.0.0"  # noqa: S104
     port: _Port = 7460
     max_connections: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 15_000
     max_unauthenticated: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 4_000
@@ -72,24 +70,24 @@ class StoreSection(_Section, frozen=True):
 class MetricsSection(_Section, frozen=True):
     """``/metrics`` and ``/healthz``; absent means no port is opened."""
 
-    host: _Host = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: _Port = 9464
 
 
 class LogSection(_Section, frozen=True):
     """Structured logs on standard error."""
 
-    level: Annotated[str, msgspec.Meta(pattern=r"^(debug|info|warning|error)$")] = "info"
-    format: Annotated[str, msgspec.Meta(pattern=r"^(json|console)$")] = "json"
+    level: Annotated[str, msgspec.Meta(pattern=r"\A(debug|info|warning|error)\Z")] = "info"
+    format: Annotated[str, msgspec.Meta(pattern=r"\A(json|console)\Z")] = "json"
 
 
 class ControlSection(_Section, frozen=True):
     """The operator's local socket, mode 0600; empty = ``control.sock`` in ``data_dir``."""
 
-    socket: str = ""
+    socket: FileName = ""
 
 
-class _File(_Section, frozen=True):
+class _Whole(_Section, frozen=True):
     """The whole file; each upstream's table is the affair of its kind."""
 
     collector: CollectorSection
@@ -174,12 +172,12 @@ def parse_config(text: str, source: str = "configuration", folder: str | Path = 
     """
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOML's own, and a number of too many digits
         raise CollectorConfigError(TOOL_CONFIG, f"{source}: not TOML: {error}") from error
     except RecursionError:
         raise CollectorConfigError(TOOL_CONFIG, f"{source}: not TOML: nested too deep") from None
     try:
-        file = msgspec.convert(data, _File)
+        file = msgspec.convert(data, _Whole)
     except (msgspec.ValidationError, RecursionError) as error:
         raise CollectorConfigError(TOOL_CONFIG, f"{source}: {_explain(text, str(error), '')}") from error
     sections: list[UpstreamSection] = []

@@ -7,10 +7,12 @@ operator's own, which is written into the store with who asked for it. Answers: 
 """
 
 import asyncio
+import errno
 import json
 import os
 import pwd
 import socket
+import stat
 import struct
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -77,6 +79,8 @@ class ControlSocket:
         Raises:
             OSError: the path can't be used.
         """
+        if self._path.exists() and not stat.S_ISSOCK(self._path.stat().st_mode):
+            raise FileExistsError(errno.EEXIST, "no control socket, but something else is there", str(self._path))
         self._path.unlink(missing_ok=True)
         before = os.umask(0o177)
         try:

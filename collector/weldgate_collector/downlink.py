@@ -33,6 +33,7 @@ _log = structlog.get_logger("weldgate.downlink")
 
 _WAITING_MAX = 100_000  # orders without a result, over all chips
 _CHIP_WAITING_MAX = 64
+_TAKING_MAX = 1_000  # not durable yet, while the disk is full for one; repeats count too
 _ANSWER_S = 60  # a result that did not come by then is asked for by sending again, while the chip is online
 _TOKEN_ANSWER_S = 300  # a chip answers a token after the 120 s for the local act; sent earlier it would wait anew
 _LATER_S = 5  # before an order is tried again that the chip could not take just now
@@ -71,6 +72,7 @@ class Downlink:
         self.report: Report = lambda _order: None  # told each result, from any thread
         self._waiting: dict[bytes, dict[bytes, Order]] = {}
         self._count = 0
+        self._taking = 0  # on their way into the store
         self._writer.submit(lambda connection: _forget(connection, int(now_s()) - _KEPT_S))
         for row in reader.connection.execute(f"SELECT {_COLUMNS} FROM orders WHERE state <= {SENT}"):  # noqa: S608
             self._keep(_from_row(row))
@@ -94,8 +96,18 @@ class Downlink:
         """
         if self._count >= _WAITING_MAX or len(self._waiting.get(order.device, ())) >= _CHIP_WAITING_MAX:
             raise OrderError(reasons.TOOL_BAD_INPUT, f"too many orders wait: {self._count}")
-        future = self._writer.submit(lambda connection: _insert(connection, order))
-        known = await asyncio.wrap_future(future)
+        if self._taking >= _TAKING_MAX:
+            raise OrderError(reasons.TOOL_BAD_INPUT, f"{self._taking} orders wait to be stored already")
+        # Whoever asked may be gone before the commit, on a full disk for one: what is durable then is carried all the
+        # same, and the writer's future is never cancelled under its hands.
+        self._taking += 1
+        return await asyncio.shield(asyncio.ensure_future(self._take(order)))
+
+    async def _take(self, order: Order) -> Order:
+        try:
+            known = await asyncio.wrap_future(self._writer.submit(lambda connection: _insert(connection, order)))
+        finally:
+            self._taking -= 1
         if known.state > SENT:
             self.report(known)
             return known

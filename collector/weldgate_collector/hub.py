@@ -88,6 +88,7 @@ class Hub:
         self._open_reader = open_reader
         self._reader: Reader | None = None
         self._lookups = ThreadPoolExecutor(1, "store-lookup")
+        self._comparing = asyncio.Lock()  # one at a time: the next one finds what the one before has stored
         self._tasks: set[asyncio.Task[None]] = set()
         self._marks: deque[tuple[int, ChipPeer, int, int]] = deque()
         self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
@@ -275,8 +276,9 @@ class Hub:
 
     def drop_unknown(self) -> None:
         """Close the connections of chips that are no longer known; called after a reload."""
-        for device, peer in list(self._online.items()):
-            if self._chips.lookup(device) is None:
+        for peer in list(self._peers):
+            device = peer.conversation.device  # from its hello on, proved or not
+            if device and self._chips.lookup(device) is None:
                 peer.drop(reasons.WIRE_UNKNOWN_CHIP)
         self._forget_unknown()
 
@@ -290,18 +292,25 @@ class Hub:
         self._lookups.shutdown()
 
     async def _compare(self, peer: ChipPeer, repeats: list[tuple[int, bytes]], through: int) -> None:
-        index = self._writer.accepted  # a repeat's first bytes may be in the queue still
-        if index > self._writer.committed:
-            durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiters.append((index, durable))
-            await durable
-        found = await asyncio.get_running_loop().run_in_executor(self._lookups, self._find, repeats)
-        rows = conflicts(repeats, found, self.now_ms())
-        conflicting = [row for row in rows if row[1] == OWN]
-        if conflicting:
-            self.metrics.conflicts.inc(len(conflicting))
-            _log.error("identity_conflict", device=str(conflicting[0][2]), seqs=[row[4] for row in conflicting[:10]])
-        peer.compared(rows, through)
+        async with self._comparing:
+            index = self._writer.accepted  # a repeat's first bytes may be in the queue still
+            if index > self._writer.committed:
+                durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                self._waiters.append((index, durable))
+                await durable
+            try:
+                found = await asyncio.get_running_loop().run_in_executor(self._lookups, self._find, repeats)
+            except (sqlite3.Error, StoreError) as error:
+                _log.error("lookup_failed", device=str(int.from_bytes(peer.device, "big")), reason=str(error))
+                peer.drop(reasons.TOOL_STORE)  # it comes back, and sends again what was not acknowledged
+                return
+            rows = conflicts(repeats, found, self.now_ms())
+            conflicting = [row for row in rows if row[1] == OWN]
+            if conflicting:
+                self.metrics.conflicts.inc(len(conflicting))
+                seqs = [row[4] for row in conflicting[:10]]
+                _log.error("identity_conflict", device=str(conflicting[0][2]), seqs=seqs)
+            peer.compared(rows, through)
 
     def _find(self, repeats: list[tuple[int, bytes]]) -> list[Record]:
         if self._reader is None:

@@ -26,7 +26,7 @@ from .chips import Chips, read_key, read_secret
 from .config import Config
 from .control import Asked, ControlSocket, read_token
 from .downlink import Downlink
-from .errors import OrderError, StoreError
+from .errors import KeyFileError, OrderError, StoreError
 from .hub import Hub, Limits
 from .ingest import Lines, operator_row
 from .links.base import Link
@@ -132,7 +132,8 @@ class Service:
     def _open_store(self) -> None:
         """Open the store, and make what lives on it: lines, downlink, hub."""
         config = self._config
-        config.data_dir.mkdir(parents=True, exist_ok=True)
+        config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(self.database, os.O_RDWR | os.O_CREAT, 0o600))  # tokens wait in it; SQLite keeps this mode
         self._stack.callback(os.close, _lock(config.data_dir / "collector.lock"))
         self.writer = Writer(
             self.database, config.store.commit_ms, config.store.batch_rows, self._committed, self._connect
@@ -303,6 +304,12 @@ def read_password(config: Config, name: str) -> str:
     """Return the password in a file, empty where none is named.
 
     Raises:
-        CollectorError: the file is missing or readable by others.
+        CollectorError: the file is missing, readable by others, or no text.
     """
-    return read_secret(config.path(name)).decode().strip() if name else ""
+    if not name:
+        return ""
+    path = config.path(name)
+    try:
+        return read_secret(path).decode().strip()
+    except UnicodeDecodeError:
+        raise KeyFileError(reasons.TOOL_BAD_INPUT, f"{path}: no text in UTF-8, as a password is") from None

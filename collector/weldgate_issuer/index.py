@@ -53,7 +53,7 @@ class Index:
             roots = tuple(bytes.fromhex(text) for text in document["roots"])
             keys = {str(entry["name"]): _read_key(entry) for entry in document["keys"]}
             versions = {str(kind): int(version) for kind, version in document["versions"].items()}
-        except (ValueError, KeyError, TypeError, AttributeError) as e:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as e:
             raise IssuerError(reasons.TOOL_CONFIG, f"issuer.json is damaged: {type(e).__name__} {e}") from e
         return cls(roots, keys, versions)
 

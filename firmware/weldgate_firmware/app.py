@@ -230,7 +230,10 @@ class App:
 
     async def _network(self) -> None:
         while True:
-            self.board.network_up(self.identity.ssid, self.identity.password)
+            try:
+                self.board.network_up(self.identity.ssid, self.identity.password)
+            except OSError as error:  # a radio that refuses is a link that is lost, and that alone ends nothing (S3)
+                self.trouble = "network: %s" % error
             await asyncio.sleep(NETWORK_MS / 1000)
 
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 
 STANDING_EVERY_S = const(60)
+CASE_CALM_S = const(60)  # an open case is over when it has been closed so long: a loose switch must not flood the ring
 KEY_SET_ENDING_DAYS = const(30)  # the platform signs a new one at 60; at 30 somebody has to look why it did not come
 
 
@@ -104,6 +105,7 @@ class Driver(Remote):
         self._senses = Senses(self.core)
         self._status = Status(self.core, self._trust, firmware)
         self._uptime_s = 0
+        self._case_s = 0  # until a closed case counts as closed
         self._standing_s = 0
         self._told = 0  # moves of the gate that a heartbeat was asked for
 
@@ -143,6 +145,7 @@ class Driver(Remote):
             self._status.seconds(seconds)
             self._chores.seconds(seconds)
             core.seconds(seconds)
+            self._case_s = max(self._case_s - seconds, 0)
             self._standing_s += seconds
             if self._standing_s >= STANDING_EVERY_S:
                 self._standing_s = 0
@@ -247,9 +250,11 @@ class Driver(Remote):
         self._senses.contact = closed
 
     def case(self, closed: bool) -> None:
-        """Take the case switch: an open case is told, and told again when it is closed."""
+        """Take the case switch: an open case is told, and told again once it has stayed closed for a minute."""
         try:
-            self._senses.reported(reasons.ALARM_CASE_OPEN, not closed)
+            if not closed:
+                self._case_s = CASE_CALM_S
+            self._senses.reported(reasons.ALARM_CASE_OPEN, self._case_s > 0)
         except Exception as error:
             self._failed(error)
 

@@ -11,7 +11,7 @@ from struct import pack
 from weldgate_firmware import clock as clocks
 from weldgate_firmware import gate as gates
 from weldgate_firmware.log import IDS_FROM, USED_ID, USED_IDS_MAX
-from weldgate_firmware.spool import RECORD
+from weldgate_firmware.spool import RECORD, REFUSAL
 from weldgate_firmware.telling import CLEARED
 from weldgate_protocol import messages, reasons
 from weldgate_protocol import order as protocol_order
@@ -143,7 +143,7 @@ class Orders:
                 reason = self._clear(order)
             else:
                 reason = self._take(order, data)
-        self._answer(order.id, type_, reason)
+        self._answer(order.id, type_, reason, RECORD)
         core.settle()
         core.outputs.changed()
 
@@ -191,12 +191,12 @@ class Orders:
             core.post(gates.HARD_END)
             core.refuse(reasons.TOKEN_REVOKED, core.armed_via, armed)
 
-    def _answer(self, order: bytes, type_: int, reason: int) -> None:
-        """Record what became of an order."""
+    def _answer(self, order: bytes, type_: int, reason: int, priority: int = REFUSAL) -> None:
+        """Record what became of an order; an answer to one that did nothing takes no other record's room."""
         fields = {
             "order": order,
             "type": type_,
             "result": REFUSED if reason else APPLIED,
             "reason": reason or None,
         }
-        self._core.recorder.note(messages.ORDER_RESULT, fields, RECORD)
+        self._core.recorder.note(messages.ORDER_RESULT, fields, priority)

@@ -1,6 +1,6 @@
 """What the chip says of itself: hello, heartbeat, telemetry and config-report, as fields of their messages."""
 
-from weldgate_firmware.spool import RECORD, SLOW_PERMILLE, TELEMETRY
+from weldgate_firmware.spool import SESSION, SLOW_PERMILLE, TELEMETRY
 from weldgate_protocol import messages
 from weldgate_protocol._compat import const
 
@@ -124,7 +124,7 @@ class Status:
         self._window_s = 0
 
     def report(self) -> None:
-        """Record which objects are in force."""
+        """Record which objects are in force; each boot does, so it displaces nothing (DESIGN 5)."""
         fields = self._versions()
         fields["digest"] = self._core.config.digest()
-        self._core.recorder.note(messages.CONFIG_REPORT, fields, RECORD)
+        self._core.recorder.note(messages.CONFIG_REPORT, fields, SESSION)

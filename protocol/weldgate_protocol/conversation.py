@@ -32,6 +32,8 @@ SILENCE_MS = const(90000)  # both, online: three heartbeats of 30 s
 ACK_WAIT_MS = const(300000)  # chip: what was sent and is not acknowledged for this long is sent again, anew
 RETRY_MAX_S = const(300)  # a longer wish of the collector's, authentic or not, is cut to this
 HIGH_WATER_AHEAD_MAX = 1 << 20  # a high-water further ahead of the chip's own is not believed
+HIGH_WATER_FAR = 1 << 30  # no chip writes so many; from here on a high-water is believed by far less
+HIGH_WATER_FAR_MAX = 256  # a lost tail still is; a collector that lies needs months to use all numbers up
 SEQ_MAX = 0xFFFFFFFF
 TICKS_MASK = 0x3FFFFFFF  # ticks wrap at 2^30 ms, as MicroPython's do
 
@@ -147,6 +149,12 @@ def step(state: int, event: int) -> int:
         if TABLE[pos] == state and TABLE[pos + 1] == event:
             return TABLE[pos + 2] << 4 | TABLE[pos + 3]
     return (CHIP_CLOSED if state < HELLO_WAIT else CLOSED) << 4 | A_CLOSE
+
+
+def believed(highest: int) -> int:
+    """Return the largest high-water that a chip believes, whose own highest number is this."""
+    most = highest + HIGH_WATER_AHEAD_MAX
+    return most if most <= HIGH_WATER_FAR else highest + HIGH_WATER_FAR_MAX
 
 
 def bridges(raw: bytes, high: int) -> bool:

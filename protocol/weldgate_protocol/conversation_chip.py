@@ -340,7 +340,7 @@ class ChipConversation:
         if status != c.STATUS_ACCEPTED:
             return self._turned_away(c.E_REJECTED if status == c.STATUS_REJECTED else c.E_PENDING, fields)
         high = c.number(fields, "high_water")
-        if high > self._own_highest + c.HIGH_WATER_AHEAD_MAX:
+        if high > c.believed(self._own_highest):
             return self._shut(c.E_ILLEGAL, reasons.WIRE_HIGH_WATER)
         self._conn = key
         self._ack_ms = now_ms

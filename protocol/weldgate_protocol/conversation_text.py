@@ -114,6 +114,7 @@ def render() -> str:
         f"| bad tags that close | {c.BAD_TAGS_MAX} |",
         f"| longest wait that a chip lets itself be told | {c.RETRY_MAX_S} s |",
         f"| high-water ahead of the chip that is believed | {c.HIGH_WATER_AHEAD_MAX} frames |",
+        f"| the same where that would lead above {c.HIGH_WATER_FAR} | {c.HIGH_WATER_FAR_MAX} frames |",
     ]
     return "\n".join(lines) + "\n"
 

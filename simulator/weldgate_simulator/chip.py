@@ -24,12 +24,14 @@ class Chip:
     Attributes:
         app: the running firmware, None without power.
         starts: how often it has booted.
+        failed: what the last error was that ended the app, None for none.
     """
 
     def __init__(self, board: Board) -> None:
         self.board = board
         self.app: app.App | None = None
         self.starts = 0
+        self.failed: Exception | None = None
 
     async def run(self) -> None:
         """Run for ever, through resets and power cuts, until cancelled."""
@@ -42,9 +44,9 @@ class Chip:
 
     async def _one_life(self) -> None:
         """Boot and run until the board stops; an error that ends the app restarts the board, as on the chip."""
+        board = self.board
         running: asyncio.Task[None] | None = None
         try:
-            board = self.board
             storage = Storage(board.flash, board.random)
             self.starts += 1
             self.app = app.App(board, app.load_identity(storage), storage)
@@ -54,11 +56,18 @@ class Chip:
                 await asyncio.wait([running], timeout=WATCH_S)
                 if board.watch():
                     break
+            if running.done():
+                await running
         except BoardReset:
             return
+        except Exception as error:  # `main` resets the module in its `finally`
+            self.failed = error
+            with contextlib.suppress(BoardReset):
+                board.reset()
+            await asyncio.sleep(WATCH_S)  # one that fails at each boot leaves time to others
         finally:
             self.app = None
             if running is not None:
                 running.cancel()
-                with contextlib.suppress(BoardReset, asyncio.CancelledError):
+                with contextlib.suppress(BoardReset, asyncio.CancelledError, Exception):
                     await running

@@ -52,6 +52,16 @@ def read_consumer(path: Path) -> tuple[list[Row], list[Own]]:
     )
 
 
+def _rows_gone(path: Path) -> int:
+    """Return how many numbers of the store's own count, which has no hole, hold no row; own records have no other."""
+    return int(_query(path, "SELECT coalesce(max(idx), 0) - count(*) FROM records")[0][0])
+
+
+def _came_again(path: Path) -> int:
+    """Return how often a row came to the consumer that it held already: it keeps each once, whatever came."""
+    return int(_query(path, "SELECT coalesce(sum(value), 0) FROM counts WHERE name = 'doubled'")[0][0])
+
+
 def _query(path: Path, query: str) -> list[Any]:
     connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
@@ -135,12 +145,15 @@ def report(folder: Path, store: Path, consumer: Path, trace: tuple[Path, str, in
     stored, own = read_store(store)
     delivered, own_delivered = read_consumer(consumer)
     found = balance(flash, stored, delivered)
+    found["duplicates"] += ["a row delivered again"] * _came_again(consumer)
     gaps = uncovered(stored, own) + uncovered(delivered, own_delivered)
     troubles = [f"{len(items)} {name}: {', '.join(items[:_SHOWN])}" for name, items in found.items() if items]
     if gaps:
         troubles.append(f"{len(gaps)} numbers neither there nor declared: {', '.join(gaps[:_SHOWN])}")
     if sorted(own) != sorted(own_delivered):
         troubles.append(f"{len(own)} own records of the collector, {len(own_delivered)} delivered, or not the same")
+    if gone := _rows_gone(store):
+        troubles.append(f"{gone} rows of the store are gone")
     conflicts = sum(cbor2.loads(record)[1] == _OWN_CONFLICT for _, _, record in own)
     if conflicts:
         troubles.append(f"{conflicts} conflicts on record")

@@ -133,7 +133,7 @@ class Journal:
             publish(self._receipt(*store))
 
     def counts(self) -> dict[str, int]:
-        """Return how many frames, conflicts and collector's own records are held, and how many frames came doubled."""
+        """Return how many frames, conflicts and collector's own records are held, and how many rows came doubled."""
         found = {
             name: int(self._connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0])  # noqa: S608
             for name in ("frames", "conflicts", "own_records")
@@ -152,12 +152,17 @@ class Journal:
         ]
         execute = self._connection.executemany
         stored = execute("INSERT OR IGNORE INTO frames VALUES (?, ?, ?, ?, ?)", frames).rowcount
-        if stored != len(frames):
-            self._sort_out(frames, len(frames) - max(stored, 0))
-        execute("INSERT OR IGNORE INTO own_records VALUES (?, ?, ?, ?)", own)
+        doubled = self._doubled(frames, len(frames) - max(stored, 0)) if stored != len(frames) else 0
+        doubled += len(own) - max(execute("INSERT OR IGNORE INTO own_records VALUES (?, ?, ?, ?)", own).rowcount, 0)
+        if doubled:
+            self._connection.execute(
+                "INSERT INTO counts VALUES ('doubled', ?)"
+                " ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+                (doubled,),
+            )
 
-    def _sort_out(self, frames: list[tuple[int, int, int, int, bytes]], doubled: int) -> None:
-        """Count frames that were held already, and keep those whose bytes differ."""
+    def _doubled(self, frames: list[tuple[int, int, int, int, bytes]], doubled: int) -> int:
+        """Keep frames whose bytes differ from the ones held, and return how many of ``doubled`` are not of these."""
         for device, epoch, seq, _, raw in frames:
             held = self._connection.execute(
                 "SELECT raw FROM frames WHERE device = ? AND epoch = ? AND seq = ?", (device, epoch, seq)
@@ -167,10 +172,7 @@ class Journal:
                 self._connection.execute(
                     "INSERT OR IGNORE INTO conflicts VALUES (?, ?, ?, ?)", (device, epoch, seq, raw)
                 )
-        self._connection.execute(
-            "INSERT INTO counts VALUES ('doubled', ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
-            (doubled,),
-        )
+        return doubled
 
 
 def _frame_row(item: Item) -> tuple[int, int, int, int, bytes]:

@@ -52,6 +52,12 @@ def test_good_configuration_is_read_with_defaults() -> None:
         ("port = 1883", 'kind = "kafka"', 10, "upstream[0].kind"),
         ("port = 1883", 'kind = "file"', 8, "upstream[0].folder"),
         ("port = 1883", "required = 1", 10, "upstream[0].required"),
+        ('name = "yuzhou-1"', 'name = "yuzhou-1\\n"', 3, "collector.name"),
+        ("port = 7460", 'host = "a\\u0000b"', 6, "tcp.host"),
+        ("port = 7460", f'host = "{"a" * 64}"', 6, "tcp.host"),
+        ("port = 7460", 'host = "a..b"', 6, "tcp.host"),
+        ("window_packs = 4", 'password_file = "a\\u0000b"', 14, "upstream[1].password_file"),
+        ('name = "yuzhou-1"', 'name = "t"\nchips_file = "a\\u0000b"', 4, "collector.chips_file"),
     ],
 )
 def test_error_names_key_and_line(old: str, new: str, line: int, key: str) -> None:
@@ -67,6 +73,12 @@ def test_not_toml_names_the_line() -> None:
     """A syntax error names its line."""
     with pytest.raises(CollectorConfigError, match="line 2"):
         parse_config('[collector]\nname "x"\n')
+
+
+def test_number_of_too_many_digits_is_a_configuration_error() -> None:
+    """Python itself refuses to read it, with an error of its own."""
+    with pytest.raises(CollectorConfigError):
+        parse_config(GOOD.replace("7460", "7" * 5_000, 1))
 
 
 def test_missing_section_is_told() -> None:

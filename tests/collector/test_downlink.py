@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import sqlite3
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from weldgate_collector.orders import (
     object_name,
     signed_order,
 )
+from weldgate_collector.store import connect
 from weldgate_protocol import cbor, messages, reasons
 from weldgate_protocol.conversation_chip import LOCK, ORDER, TOKEN
 
@@ -334,5 +336,62 @@ def test_unanswered_token_is_not_sent_while_it_may_wait_for_the_act(house: Any, 
             chip.heartbeat()
             await chip.until(lambda: len(chip.events) > 3)
             assert chip.events.count(TOKEN) == 1
+
+    asyncio.run(scene())
+
+
+def test_repeats_that_wait_for_the_disk_are_bounded(house: Any, eventually: Any) -> None:
+    """A broker that plays one order again and again while the disk is full does not fill the memory."""
+    failing = [False]
+
+    class Failing(sqlite3.Connection):
+        def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
+            if sql == "COMMIT" and failing[0]:
+                error = sqlite3.OperationalError("database or disk is full")
+                error.sqlite_errorcode = sqlite3.SQLITE_FULL
+                raise error
+            return super().execute(sql, *args)
+
+    async def scene() -> None:
+        async with house(seam=lambda path: connect(path, Failing)) as h:
+            failing[0] = True
+            asked = [asyncio.create_task(h.downlink.put(order())) for _ in range(2_000)]
+            await eventually(lambda: any(task.done() for task in asked))
+            failing[0] = False
+            answers = await asyncio.gather(*asked, return_exceptions=True)
+            assert sum(isinstance(answer, OrderError) for answer in answers) == 1_000
+            assert len(h.downlink) == 1
+
+    asyncio.run(scene())
+
+
+def test_asker_who_gives_up_harms_neither_the_order_nor_the_store(house: Any, talker: Any, eventually: Any) -> None:
+    """While the disk is full an operator gives up; afterwards the order is carried, and rows are committed again."""
+    failing = [False]
+
+    class Failing(sqlite3.Connection):
+        def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
+            if sql == "COMMIT" and failing[0]:
+                error = sqlite3.OperationalError("database or disk is full")
+                error.sqlite_errorcode = sqlite3.SQLITE_FULL
+                raise error
+            return super().execute(sql, *args)
+
+    async def scene() -> None:
+        async with house(seam=lambda path: connect(path, Failing)) as h:
+            chip = talker(1)
+            await chip.come_online(h.link)
+            await chip.until(lambda: len(chip.events) > 1)
+            failing[0] = True
+            asked = asyncio.create_task(h.downlink.put(order()))
+            await eventually(lambda: bool(h.writer.trouble))
+            asked.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asked
+            failing[0] = False
+            await chip.until(lambda: ORDER in chip.events)
+            chip.send(chip.frame(1))
+            await chip.acked(1)
+            assert (h.writer.alive, len(h.downlink)) == (True, 1)
 
     asyncio.run(scene())

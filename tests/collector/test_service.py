@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import secrets
 import signal
 import socket
@@ -67,6 +68,16 @@ def test_check_refuses_what_can_not_work(tmp_path: Path) -> None:
         check(path)
     with pytest.raises(CollectorConfigError):
         check(tmp_path / "nowhere.toml")
+
+
+def test_password_that_is_no_text_is_told(tmp_path: Path) -> None:
+    """A file of any bytes is a typed error, without its content."""
+    path = site(tmp_path, '\n[[upstream]]\nname = "u"\npassword_file = "password"\n')
+    write_secret(tmp_path / "collector.key", b"11" * 32)
+    write_secret(tmp_path / "password", b"\xff\xfe")
+
+    with pytest.raises(CollectorError, match="password: no text"):
+        check(path)
 
 
 def test_frames_stop_and_start(tmp_path: Path, talker: Any) -> None:
@@ -359,3 +370,34 @@ def test_documentation_names_every_key_and_metric(tmp_path: Path) -> None:
     for line in Metrics().text().decode().splitlines():
         if line.startswith("# TYPE ") and not line.split()[2].endswith("_created"):
             assert f"`{line.split()[2].removeprefix('weldgate_')}`" in text, line
+
+
+def test_store_is_the_owners_alone(tmp_path: Path) -> None:
+    """Tokens wait in the store for their chips, so nobody else reads it, wherever the folder lies."""
+    before = os.umask(0o022)
+
+    async def scene() -> dict[str, int]:
+        service = Service(load_config(site(tmp_path)))
+        await service.start()
+        modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "data").iterdir()}
+        await service.stop()
+        return modes
+
+    modes = asyncio.run(scene())
+    os.umask(before)
+    assert {"store.sqlite3", "store.sqlite3-wal", "store.sqlite3-shm"} <= set(modes)
+    assert {mode & 0o077 for mode in modes.values()} == {0}
+
+
+def test_control_socket_takes_no_files_place(tmp_path: Path) -> None:
+    """What a killed collector left is replaced; a file that the configuration names by mistake stays as it is."""
+    path = site(tmp_path, '\n[control]\nsocket = "precious"\n')
+    precious = tmp_path / "precious"
+    precious.write_text("keys", encoding="utf-8")
+
+    async def scene() -> None:
+        with pytest.raises(FileExistsError):
+            await Service(load_config(path)).start()
+
+    asyncio.run(scene())
+    assert precious.read_text(encoding="utf-8") == "keys"

@@ -70,6 +70,7 @@ def test_time_is_written_for_the_zone() -> None:
         ({"$from": "$.device", "$values": 1}, "map.x.$values"),
         ({"$from": "$.device", "$times": "2"}, "map.x.$times"),
         ({"a": {"b": "$.nothing"}}, "map.x.a.b"),
+        (2**64, "map.x"),
     ],
 )
 def test_mistake_names_its_key(value: Any, key: str) -> None:

@@ -123,6 +123,26 @@ class TestApp(unittest.TestCase):
         self.assertFalse(self.board.closed)
         self.assertGreater(self.app.driver.core.failures, 0)
 
+    def test_s3_radio_that_refuses_ends_nothing(self):
+        """An error of the radio's driver is a lost link: it opens no relay, records no failure and is tried again."""
+        calls = []
+
+        def refuse(ssid, password):
+            calls.append(1)
+            raise OSError("Wifi Internal Error")
+
+        self.board.network_up = refuse
+
+        self.app._serial_ports = self.app._network  # without a collector the app runs none
+
+        async def scene(running):
+            await until(lambda: len(calls) > 1)
+            self.assertFalse(running.done())
+
+        self.play(scene)
+        self.assertEqual(self.app.driver.core.failures, 0)
+        self.assertIn("Wifi", self.app.trouble)
+
     def lose(self, error):
         """Have a part fail for good; return what the app raised. The watchdog is not fed after it."""
         fed = []

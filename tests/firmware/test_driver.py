@@ -118,9 +118,8 @@ class TestSigned(unittest.TestCase):
         """Above 85 % of unacknowledged records an alarm is raised, and ended once the collector has taken them."""
         spool = self.world.storage.spool
         while spool.used_permille <= 850:
-            self.world.driver.case(False)
-            self.world.driver.case(True)
-            self.world.run(20)
+            self.world.driver.core.alarm(reasons.ALARM_CASE_OPEN, b"alarm-id", 1, False)
+            self.world.run(10)
         self.world.skip(61)
         self.assertEqual(self.alarms(reasons.ALARM_SPOOL_FULL), [1])
         spool.ack(spool.highest)

@@ -107,6 +107,24 @@ class TestOrders(unittest.TestCase):
 
         self.assertEqual(self.result()[2], reasons.ORDER_UNSUPPORTED)
 
+    def test_a_flood_of_bad_orders_displaces_no_record(self):
+        """Answers to what nobody signed fill neither the queue nor the ring: an alarm and the stop find their place."""
+        self.world.live()
+        for number in range(150):
+            self.world.driver.order(messages.RELEASE, b"bad %d" % number)
+            self.world.run(40)
+        self.world.driver.case(False)
+        self.world.driver.lock_now()
+        self.world.run(1000)
+
+        self.assertIn(reasons.ALARM_CASE_OPEN, [fields["alarm"] for fields in self.world.all(messages.ALARM)])
+        self.assertIsNotNone(self.world.last(messages.SESSION_STOP))
+        for number in range(250):
+            self.world.driver.order(messages.RELEASE, b"more %d" % number)
+            self.world.run(40)
+        self.assertEqual(self.world.storage.spool.dropped, 0)
+        self.assertIsNotNone(self.world.last(messages.SESSION_START))
+
     def test_one_at_a_time(self):
         """A second order while one is being verified is refused as busy."""
         self.world.driver.order(messages.RELEASE, b"a")

@@ -81,15 +81,33 @@ class TestSenses(unittest.TestCase):
         self.assertEqual(self.world.driver.heartbeat()["alarms"], [reasons.ALARM_SENSOR_SHORT])
 
     def test_the_case_is_told_once_each_way(self):
-        """An open case is one alarm, its closing clears it."""
+        """An open case is one alarm; a minute after its closing it is cleared."""
         for closed in (True, False, False, True, True):
             self.world.driver.case(closed)
         self.world.run(200)
-        told = [
+        self.assertEqual(self.alarms_of_the_case(), [1])
+        self.world.skip(60)
+        self.world.driver.case(True)
+        self.world.run(200)
+
+        self.assertEqual(self.alarms_of_the_case(), [1, 2])
+
+    def test_a_loose_case_switch_displaces_no_record(self):
+        """A switch that bounces for as long as it likes is one alarm: the records nobody has yet stay."""
+        self.world.live()
+        self.world.driver.lock_now()
+        for turn in range(1000):
+            self.world.driver.case(turn % 2 == 0)
+            self.world.run(10)
+
+        self.assertEqual(self.alarms_of_the_case(), [1])
+        self.assertIsNotNone(self.world.last(messages.SESSION_START))
+        self.assertEqual(self.world.storage.spool.dropped, 0)
+
+    def alarms_of_the_case(self):
+        return [
             fields["state"] for fields in self.world.all(messages.ALARM) if fields["alarm"] == reasons.ALARM_CASE_OPEN
         ]
-
-        self.assertEqual(told, [1, 2])
 
     def test_current_is_not_judged_by_a_failed_sensor(self):
         """A failed sensor latches no bypass."""

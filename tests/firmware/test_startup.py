@@ -16,6 +16,20 @@ from weldgate_protocol import messages, reasons
 class TestBoot(unittest.TestCase):
     """One boot after another."""
 
+    def test_boots_in_a_row_displace_no_record(self):
+        """Power that comes and goes two hundred times costs none of the records that no collector has yet."""
+        world = World().settle().live()
+        world.driver.lock_now()
+        world.run(500)
+        dropped = 0
+        for _ in range(200):
+            world.power_cut()
+            world.run(1200)
+            dropped += world.storage.spool.dropped
+
+        self.assertEqual(dropped, 0)
+        self.assertIsNotNone(world.last(messages.SESSION_START))
+
     def test_boots_are_counted(self):
         """Each boot has the next number, told in hello with the reset's cause."""
         world = World().settle()

@@ -105,6 +105,8 @@ def test_site_works_without_the_keys_kept_elsewhere(tmp_path: Path) -> None:
     [
         ("issuer.json", b"{", reasons.TOOL_CONFIG),
         ("issuer.json", b"[]", reasons.TOOL_CONFIG),
+        ("issuer.json", b"[" * 100_000, reasons.TOOL_CONFIG),
+        ("issuer.json", b'{"format": 1, "roots": [], "keys": [], "versions": {"a": Infinity}}', reasons.TOOL_CONFIG),
         ("issuer.json", b'{"format": 2}', reasons.TOOL_CONFIG),
         ("issuer.json", b'{"format": 1, "roots": ["x"], "keys": [], "versions": {}}', reasons.TOOL_CONFIG),
         ("issuer.json", b'{"format": 1, "roots": [], "keys": [{}], "versions": {}}', reasons.TOOL_CONFIG),

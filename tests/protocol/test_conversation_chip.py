@@ -255,6 +255,19 @@ class TestConversationChip(unittest.TestCase):
         self.assertFalse(self.chip.follows(gap))
         self.assertTrue(self.chip.follows(durable(5)))
 
+    def test_a_collector_can_not_use_up_all_numbers(self):
+        """M-CONV-09: far beyond what any chip writes, only what a lost tail may hold is believed."""
+        for highest, high, event in (
+            ((1 << 30) - (1 << 20), 1 << 30, chip.WELCOMED_AHEAD),
+            ((1 << 30) - (1 << 20) + 1, (1 << 30) + 1, chip.BAD),
+            (1 << 30, (1 << 30) + 256, chip.WELCOMED_AHEAD),
+            (1 << 30, (1 << 30) + 257, chip.BAD),
+            (1 << 30, 1 << 30, chip.WELCOMED),
+        ):
+            self.setUp()
+            self.chip.start(CHIP_NONCE, hello_fields(highest=highest), EPOCH, STAMP, 0)
+            self.assertEqual(self.chip.receive(welcome(high), 100), event, (highest, high))
+
     def test_what_the_collector_has_may_be_sent_again(self):
         """M-CONV-19: repeats move nothing on; what follows is still the number above the high-water."""
         self.open(1, 2, 3)

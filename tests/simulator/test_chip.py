@@ -78,6 +78,26 @@ def test_token_by_scanner_closes_and_power_cut_suspends(site: Issuer) -> None:
     play(site, scene)
 
 
+def test_error_that_ends_the_app_restarts_the_board(site: Issuer) -> None:
+    """As on the module: the relay is open, the failure is kept to be looked at, and the chip boots again."""
+
+    async def scene(chip: Chip, board: Board) -> None:
+        await until(lambda: _state(chip) == gate.IDLE)
+        app = chip.app
+        assert app is not None
+
+        def broken() -> None:
+            raise ValueError("a bug in the tick")
+
+        app.tick = broken  # type: ignore[method-assign]
+        await until(lambda: chip.starts == 2 and _state(chip) == gate.IDLE)
+        assert not board.relay_closed
+        assert str(chip.failed) == "a bug in the tick"
+        assert len(board.resets) == 2
+
+    play(site, scene)
+
+
 def test_failing_supply_ends_the_life_after_its_stored_energy(site: Issuer) -> None:
     """The last gasp is written while the energy lasts."""
 

@@ -16,7 +16,9 @@ sys.path.insert(0, str(Path(__file__).parent))  # tests are no package; the worl
 from ledger_world import CHIPS, RECORDS, LedgerWorld
 
 from weldgate_protocol import messages
+from weldgate_protocol.pack import NO_DIGEST, Item, Pack, encode_pack
 from weldgate_simulator import ledger
+from weldgate_simulator.upstream import Journal
 
 Result = tuple[int, dict[str, Any]]
 
@@ -161,6 +163,16 @@ def test_own_record_that_was_not_delivered_is_missed(world: LedgerWorld, judge: 
     assert judge()[0] == 1
 
 
+def test_own_record_that_is_gone_at_both_ends_is_missed(world: LedgerWorld, judge: Callable[[], Result]) -> None:
+    """Nobody but the collector knows its own records; the store's count of rows does."""
+    world.own_gap(1, RECORDS + 1, RECORDS + 1)
+    world.own_gap(1, RECORDS + 1, RECORDS + 1)
+    world.sql(world.store, "DELETE FROM records WHERE idx = (SELECT min(idx) FROM records WHERE kind = 2)")
+    world.sql(world.consumer, "DELETE FROM own_records WHERE idx = (SELECT min(idx) FROM own_records)")
+
+    assert judge()[0] == 1
+
+
 def test_refusals_and_alarms_are_counted_from_records(world: LedgerWorld, judge: Callable[[], Result]) -> None:
     """A refusal stands for as many as it says; an alarm that was cleared is not raised twice."""
     world.emit(2, messages.REFUSAL, {"reason": 9, "via": 1, "count": 4})
@@ -198,3 +210,16 @@ def test_conflict_at_the_consumer_is_a_change(world: LedgerWorld, judge: Callabl
     world.sql(world.consumer, "INSERT INTO conflicts VALUES (?, ?, ?, ?)", device, epoch, seq, other)
 
     assert judge()[0] == 1
+
+
+def test_row_that_was_delivered_twice_is_a_duplicate(world: LedgerWorld, judge: Callable[[], Result]) -> None:
+    """The consumer keeps each identity once; that one came in two packs is on its record, and counts."""
+    row = ledger.read_store(world.store)[0][0]
+    journal = Journal(world.consumer, bytes(32))
+    pack = Pack(b"s" * 16, "u", 1, NO_DIGEST, [Item(1, 1, 1, row.raw)])
+    journal.take([encode_pack(pack, bytes(32))], lambda _receipt: None)
+    journal.close()
+
+    code, document = judge()
+
+    assert (code, document["duplicates"]) == (1, 1)

@@ -136,6 +136,19 @@ def test_doubled_and_conflicting_frames_are_told_apart(tmp_path: Path) -> None:
     assert counts == {"frames": 3, "conflicts": 1, "own_records": 1, "doubled": 1, "refused": 0}
 
 
+def test_own_record_that_comes_twice_is_counted(tmp_path: Path) -> None:
+    """A collector's own record in two packs of one store is kept once and counted as doubled."""
+    journal = Journal(tmp_path / "c.sqlite3", KEY)
+    first = encode_pack(Pack(b"n" * 16, "u", 1, NO_DIGEST, [Item(2, 5, 1, b"own")]), KEY)
+    again = encode_pack(Pack(b"n" * 16, "u", 2, pack_digest(first), [Item(2, 5, 1, b"own")]), KEY)
+
+    journal.take([first, again], lambda _receipt: None)
+
+    counts = journal.counts()
+    journal.close()
+    assert (counts["own_records"], counts["doubled"]) == (1, 1)
+
+
 def test_restart_has_a_new_boot_and_says_where_it_stands(tmp_path: Path) -> None:
     """A restarted consumer tells every store it knows, under a new boot id."""
     journal = Journal(tmp_path / "c.sqlite3", KEY)

@@ -52,11 +52,16 @@ def _environment(folder: Path) -> dict[str, str]:
     return {"PATH": path, "HOME": str(folder), "XDG_CACHE_HOME": cache}
 
 
-def test_wheel_holds_every_module_and_what_the_demo_needs(wheel: Path) -> None:
-    """All that the packages and the shipped list name, the licences, and nothing of the tests' own."""
+def test_wheel_holds_every_package_file_and_what_the_demo_needs(wheel: Path) -> None:
+    """All that the packages hold and the shipped list names, the licences, and nothing of the tests' own."""
     names = set(zipfile.ZipFile(wheel).namelist())
     packages = [path.parent for path in ROOT.glob("*/weldgate_*/__init__.py")]
-    sources = {path.relative_to(package.parent).as_posix() for package in packages for path in package.rglob("*.py")}
+    sources = {
+        path.relative_to(package.parent).as_posix()
+        for package in packages
+        for path in package.rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
 
     assert sources <= names
     assert {f"weldgate_simulator/shipped/{name}" for name in files.DEMO_FILES} <= names

@@ -1,5 +1,6 @@
 """The root command: lazy groups, errors with numbers, exit codes, and the page printed from it."""
 
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -134,6 +135,8 @@ def _exit(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> int:
         (click.UsageError("wrong"), 2),
         (SystemExit(1), 1),
         (ModuleNotFoundError("no zxingcpp", name="zxingcpp"), 3),
+        (sqlite3.DatabaseError("database disk image is malformed"), 4),
+        (UnicodeEncodeError("utf-8", "\udcff", 0, 1, "surrogates not allowed"), 2),
     ],
 )
 def test_errors_have_their_exit_codes(monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int) -> None:

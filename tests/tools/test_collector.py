@@ -118,6 +118,20 @@ def test_bad_import_changes_nothing_and_tells_no_key(run: Run, site: Path, tmp_p
     assert "aa" not in result.exception.message.replace(str(tmp_path), "")
 
 
+@pytest.mark.parametrize("name", ["batch.csv", "batch.jsonl"])
+def test_import_keeps_the_key_of_the_generation_before(run: Run, site: Path, tmp_path: Path, name: str) -> None:
+    """Without it the collector would refuse what the chip has spooled under that key."""
+    keys = {"up": "a" * 64, "down": "b" * 64, "previous_up": "c" * 64}
+    row = {"device": "9", "generation": 1, **keys}
+    text = ",".join(row) + "\n" + ",".join(map(str, row.values())) if name.endswith("csv") else json.dumps(row)
+    (tmp_path / name).write_text(text, encoding="utf-8")
+
+    assert run("collector", "chips", "import", tmp_path / name, "--site", site).exit_code == 0
+
+    kept = [json.loads(line) for line in (site / "chips.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert row in kept
+
+
 def test_bad_import_is_bad_input(run: Run, site: Path, tmp_path: Path) -> None:
     """A missing column is told by name and row."""
     (tmp_path / "bad").write_text("device,generation,up\n9,1,aa\n")
@@ -158,7 +172,12 @@ def test_status_and_orders_of_a_running_collector(run: Run, site: Path) -> None:
     assert "locks, mode 1" in operators
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe", b'{"device": 9}\n[1]\n', b"[" * 100_000, b"{" + b"[" * 100_000])
+INFINITE = b'{"device": "9", "generation": Infinity, "up": "aa", "down": "bb"}\n'
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe", b'{"device": 9}\n[1]\n', b"[" * 100_000, b"{" + b"[" * 100_000, INFINITE]
+)
 def test_any_bytes_are_a_typed_error(run: Run, site: Path, tmp_path: Path, content: bytes) -> None:
     """No text, no rows, nested without end."""
     (tmp_path / "bad").write_bytes(content)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -196,6 +197,25 @@ def test_export_to_standard_output(run: Run, store: Path) -> None:
 
     assert json.loads(result.stdout)["message"] == "arc"
     assert result.stderr == "1 rows\n"
+
+
+def test_export_takes_the_same_words_as_the_others(run: Run, store: Path) -> None:
+    """--json is what it does anyway; both at once is wrong usage."""
+    assert run("store", "export", store, "--json").stdout == run("store", "export", store).stdout
+    assert run("store", "export", store, "--json", "--csv").exit_code == 2
+
+
+def test_export_into_what_is_no_file_replaces_nothing(run: Run, store: Path, tmp_path: Path) -> None:
+    """A pipe (or a device, /dev/stdout among them) is written to; a file is replaced whole."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert run("store", "export", store, pipe).exit_code == 0
+        assert pipe.is_fifo()
+        assert os.read(reading, 100).startswith(b"{")
+    finally:
+        os.close(reading)
 
 
 def test_export_to_a_folder_that_is_not_there(run: Run, store: Path, tmp_path: Path) -> None:

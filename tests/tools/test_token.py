@@ -10,7 +10,7 @@ import pytest
 from click.testing import Result
 
 from weldgate_issuer import IssuerError
-from weldgate_protocol import reasons
+from weldgate_protocol import cbor, reasons
 from weldgate_protocol.errors import LocalError
 from weldgate_protocol.reason_texts import describe
 from weldgate_tools.token_input import read_token
@@ -195,6 +195,25 @@ def test_damaged_image_is_one_sentence(tmp_path: Path, data: bytes) -> None:
 def test_token_from_a_clipboard(text: str) -> None:
     """Blanks around it do no harm."""
     assert read_token(f"  {text}\n") == read_token(text)
+
+
+@pytest.mark.parametrize("blank", ["\x1c", "\x1f", "\x85"])
+def test_blank_that_hex_does_not_know(tmp_path: Path, blank: str) -> None:
+    """Not every blank of a text is one between hex digits."""
+    (tmp_path / "odd").write_text(f"ab{blank}cd", encoding="utf-8")
+    with pytest.raises(LocalError):
+        read_token(str(tmp_path / "odd"))
+
+
+def test_claim_beyond_every_year_is_shown(run: Run) -> None:
+    """A token says what it likes, and is shown without being judged."""
+    claims = cbor.encode({4: (1 << 64) - 1, 6: 1 << 62})
+    data = cbor.encode([cbor.encode({1: -7, 4: b"k" * 8}), {}, claims, bytes(64)])
+
+    shown = run("token", "show", data.hex())
+
+    assert shown.exit_code == 0
+    assert str((1 << 64) - 1) in shown.stdout
 
 
 def test_mistyped_token_is_not_told_back(text: str) -> None:

@@ -5,20 +5,22 @@ setting or a service is not as it must be, 5 interrupted.
 """
 
 import importlib
+import sqlite3
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from weldgate_protocol.errors import WeldgateError
+from weldgate_protocol.errors import LocalError, WeldgateError
+from weldgate_protocol.reasons import TOOL_STORE_DAMAGED
 from weldgate_tools import __version__
 from weldgate_tools.extras import extra_of
 from weldgate_tools.output import say_error
 
 __all__ = ["COMMANDS", "LazyGroup", "main", "weldgate"]
 
-EXIT_EXTRA, EXIT_LOCAL, EXIT_INTERRUPTED = 3, 4, 5
+EXIT_USAGE, EXIT_EXTRA, EXIT_LOCAL, EXIT_INTERRUPTED = 2, 3, 4, 5
 
 # Command -> (module, attribute, one line of help, the extra that it needs). A module is imported when its command is
 # called, so that `weldgate --help` needs none of them; most import the packages of an extra even later, when they do
@@ -118,6 +120,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except WeldgateError as error:
         say_error(error)
         sys.exit(EXIT_LOCAL)
+    except sqlite3.Error as error:
+        say_error(LocalError(TOOL_STORE_DAMAGED, f"a database can't be read: {error}"))
+        sys.exit(EXIT_LOCAL)
+    except UnicodeEncodeError:
+        click.echo("error: an argument holds bytes that are no text", err=True)
+        sys.exit(EXIT_USAGE)
     except OSError as error:
         click.echo(f"error: {error.strerror or error}: {error.filename or ''}".rstrip(": "), err=True)
         sys.exit(EXIT_LOCAL)

@@ -197,8 +197,9 @@ def gaps(place: Path, as_json: bool, as_csv: bool, **chosen: Any) -> None:
 @click.argument("target", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), default=Path("-"))
 @_TYPE
 @_selection
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines, as without it.")
 @_CSV
-def export(place: Path, target: Path, as_csv: bool, **chosen: Any) -> None:
+def export(place: Path, target: Path, as_json: bool, as_csv: bool, **chosen: Any) -> None:
     """Write rows to TARGET as JSON lines, or as CSV with --csv; - is standard output.
 
     The raw bytes come along in hex, so nothing is lost; chip numbers are text.
@@ -208,6 +209,8 @@ def export(place: Path, target: Path, as_csv: bool, **chosen: Any) -> None:
       weldgate store export site rows.jsonl --since 2026-11-01
       weldgate store export site --chip 410811001 --csv > chip.csv
     """
+    if as_json and as_csv:
+        raise click.UsageError("--json or --csv: one of them says how")
     if not target.parent.is_dir():
         raise LocalError(TOOL_NOT_FOUND, f"{target}: there is no folder {target.parent}")
     console = Console(stderr=True)
@@ -215,7 +218,7 @@ def export(place: Path, target: Path, as_csv: bool, **chosen: Any) -> None:
     with (
         Reader(store_file(place)) as reader,
         Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
-        click.open_file(str(target), "w", encoding="utf-8", atomic=str(target) != "-") as out,
+        click.open_file(str(target), "w", encoding="utf-8", atomic=not target.exists() or target.is_file()) as out,
     ):
         task = progress.add_task("export", total=None)
 

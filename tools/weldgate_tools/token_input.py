@@ -11,7 +11,7 @@ from weldgate_protocol.reasons import TOOL_BAD_INPUT, TOOL_NOT_FOUND
 __all__ = ["read_token"]
 
 _IMAGES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF")
-_HEX = re.compile(r"(?:[0-9A-Fa-f]{2}\s*)+")
+_HEX = re.compile(r"(?:[0-9A-Fa-f]{2}[ \t\r\n\f\v]*)+")  # the blanks that bytes.fromhex skips
 _PATH_MAX = 250  # longer than a name may be
 
 

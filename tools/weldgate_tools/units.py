@@ -99,8 +99,11 @@ def device_text(device: bytes | int) -> str:
 
 
 def moment_text(unix_s: float, milliseconds: bool = False) -> str:
-    """Return a time in Asia/Shanghai, `2026-11-24T16:00:00+08:00`."""
-    return datetime.fromtimestamp(unix_s, ZONE).isoformat(timespec="milliseconds" if milliseconds else "seconds")
+    """Return a time in Asia/Shanghai, `2026-11-24T16:00:00+08:00`; beyond the year 9999 its Unix seconds."""
+    try:
+        return datetime.fromtimestamp(unix_s, ZONE).isoformat(timespec="milliseconds" if milliseconds else "seconds")
+    except (ValueError, OverflowError, OSError):
+        return f"{unix_s:.0f} s"
 
 
 def seconds_text(seconds: float) -> str:

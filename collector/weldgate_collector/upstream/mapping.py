@@ -87,6 +87,8 @@ def _compile(value: Any, zone: datetime.tzinfo, key: str, depth: int) -> Mapped:
             return _lookup(value, zone, key, depth)
         pairs = [(name, _compile(item, zone, f"{key}.{name}", depth + 1)) for name, item in value.items()]
         return lambda document: {name: found for name, item in pairs if (found := item(document)) is not ABSENT}
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        raise SettingError(key, f"is {value}, which no JSON number of 64 bits holds")
     if isinstance(value, datetime.date | datetime.time):
         value = value.isoformat()
     return lambda _document: value

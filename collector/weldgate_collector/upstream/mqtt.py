@@ -37,6 +37,7 @@ _log = structlog.get_logger("weldgate.upstream")
 _POLL_MS = 1_000  # at rest the thread wakes this often for keepalive and time-outs
 _BACKOFF_FIRST_S = 0.25
 _CURSOR_S = 1.0  # the cursor is stored at most this often; a stale one costs a resend, nothing else
+_STOP_S = 2.0  # a stop waits so long for the cursor's last place
 _RESULTS_MAX = 10_000  # results that wait for the broker; the platform repeats an order whose result it misses
 
 
@@ -254,7 +255,8 @@ class MqttUpstream:
         future = self._writer.submit(lambda connection: save_cursor(connection, cursor.store_id, self.name, *state))
         self._saved, self._saved_s = state, now_s
         if final:
-            future.result()
+            with contextlib.suppress(TimeoutError, WeldgateError, sqlite3.Error):  # a full disk holds nobody back
+                future.result(_STOP_S)
 
     def _renew(self, why: str) -> None:
         """Draw a new store id and start from the oldest row: the two stores no longer agree."""

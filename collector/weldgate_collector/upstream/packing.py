@@ -92,10 +92,13 @@ class Packer:
 def save_boundaries(
     connection: sqlite3.Connection, store_id: bytes, upstream: str, packs: list[tuple[int, int, int, bytes]]
 ) -> bool:
-    """Store new packs as (number, first, last, digest); False when the store id is another by now."""
+    """Store new packs as (number, first, last, digest); False when the store id is another by now.
+
+    A commit may fail and yet be in the file; then this runs again, and finds its own packs there.
+    """
     if not _is_store(connection, store_id):
         return False
-    connection.executemany("INSERT INTO packs VALUES (?, ?, ?, ?, ?)", [(upstream, *pack) for pack in packs])
+    connection.executemany("INSERT OR IGNORE INTO packs VALUES (?, ?, ?, ?, ?)", [(upstream, *pack) for pack in packs])
     return True
 
 

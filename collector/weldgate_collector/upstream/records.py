@@ -37,6 +37,7 @@ _log = structlog.get_logger("weldgate.upstream")
 _POLL_S = 1.0
 _BACKOFF_FIRST_S = 0.25
 _CURSOR_S = 1.0  # the cursor is stored at most this often; a stale one costs repeats, nothing else
+_STOP_S = 2.0  # a stop waits so long for the cursor's last place
 _READ_ROWS = 500
 _WAKE_BYTES = 4_096
 
@@ -154,7 +155,8 @@ class RecordUpstream:
                 backoff_s = _BACKOFF_FIRST_S
             self._stopping.wait(random.uniform(backoff_s / 2, backoff_s))  # noqa: S311 - jitter, not a secret
             backoff_s = min(backoff_s * 2, self._pace.backoff_max_s)
-        self._save_cursor(final=True)
+        with contextlib.suppress(WeldgateError):  # the store stops already
+            self._save_cursor(final=True)
 
     def _begin(self, source: RowSource) -> None:
         """Take up the cursor as the store has it, where this is another store than before."""
@@ -250,7 +252,7 @@ class RecordUpstream:
     def _save_cursor(self, final: bool = False) -> bool:
         """Store the cursor now and then; False when the store has another id by now."""
         if final and self._saving is not None:
-            concurrent.futures.wait([self._saving])
+            concurrent.futures.wait([self._saving], _STOP_S)
         if self._saving is not None and self._saving.done():
             saving, self._saving = self._saving, None
             if saving.exception() is not None:
@@ -265,8 +267,8 @@ class RecordUpstream:
         self._saving = self._writer.submit(lambda connection: move_cursor(connection, store_id, self.name, through))
         self._saved, self._saved_s = through, now_s
         if final:
-            with contextlib.suppress(WeldgateError, sqlite3.Error):
-                self._saving.result()
+            with contextlib.suppress(TimeoutError, WeldgateError, sqlite3.Error):  # a full disk holds nobody back
+                self._saving.result(_STOP_S)
         return True
 
     def _wait(self) -> None:

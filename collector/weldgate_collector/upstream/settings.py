@@ -4,9 +4,24 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-__all__ = ["BrokerSection", "FileSection", "JsonSection", "PacksSection", "RecordSection", "UpstreamSection"]
+__all__ = [
+    "BrokerSection",
+    "FileName",
+    "FileSection",
+    "Host",
+    "JsonSection",
+    "Name",
+    "PacksSection",
+    "RecordSection",
+    "UpstreamSection",
+]
 
-_Host = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+Name = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,32}\Z")]  # goes into MQTT topics and file names
+# What the name look-up takes: ASCII, no empty label, none above 63.
+Host = Annotated[str, msgspec.Meta(pattern=r"\A(?!\.)(?!.*\.\.)(?!.*[^.]{64})[!-~]{1,255}\Z")]
+FileName = Annotated[str, msgspec.Meta(pattern=r"\A[^\x00]*\Z")]
+
+_Text = Annotated[str, msgspec.Meta(max_length=512, pattern=r"\A[^\x00]*\Z")]
 _Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 _Seconds = Annotated[float, msgspec.Meta(gt=0, le=3_600)]
 _Window = Annotated[int, msgspec.Meta(ge=1, le=8_192)]
@@ -16,7 +31,7 @@ _Tries = Annotated[int, msgspec.Meta(ge=1, le=100)]
 class UpstreamSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What every kind has. ``kind`` is the name of an entry point; several upstreams have a cursor each."""
 
-    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+    name: Name
     kind: str = "mqtt"
     required: bool = True
 
@@ -24,12 +39,12 @@ class UpstreamSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
 class BrokerSection(UpstreamSection, frozen=True):
     """What every kind that speaks to an MQTT broker has."""
 
-    host: _Host = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: _Port = 1883
-    client_id: Annotated[str, msgspec.Meta(max_length=64)] = ""
-    username: str = ""
-    password_file: str = ""
-    tls_ca_file: str = ""
+    client_id: Annotated[str, msgspec.Meta(max_length=64, pattern=r"\A[^\x00]*\Z")] = ""
+    username: _Text = ""
+    password_file: FileName = ""
+    tls_ca_file: FileName = ""
     backoff_max_s: _Seconds = 30.0
 
 
@@ -54,12 +69,12 @@ class RecordSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 class JsonSection(BrokerSection, frozen=True):
     """``kind = "mqtt-json"``: one record a publish, as JSON."""
 
-    topic: Annotated[str, msgspec.Meta(min_length=1, max_length=512)] = "weldgate/1/{collector}/json/{device}"
+    topic: Annotated[str, msgspec.Meta(pattern=r"\A[^\x00]{1,512}\Z")] = "weldgate/1/{collector}/json/{device}"
     qos: Annotated[int, msgspec.Meta(ge=0, le=1)] = 1
     protocol: Literal[4, 5] = 4
     proof: Literal["echo", "answer", "puback"] = "echo"
     proof_timeout_s: Annotated[float, msgspec.Meta(gt=0, le=45)] = 15.0
-    answer_topic: Annotated[str, msgspec.Meta(max_length=512)] = ""
+    answer_topic: _Text = ""
     answer_id: str = "id"
     answer_ok: str = "ok"
     answer_reason: str = "reason"
@@ -71,7 +86,7 @@ class JsonSection(BrokerSection, frozen=True):
 class FileSection(UpstreamSection, frozen=True):
     """``kind = "file"``: JSON lines in a folder."""
 
-    folder: Annotated[str, msgspec.Meta(min_length=1)]
+    folder: Annotated[str, msgspec.Meta(pattern=r"\A[^\x00]+\Z")]
     rotate_mb: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 64
     rotate_s: Annotated[int, msgspec.Meta(ge=1, le=31_536_000)] = 86_400
     keep_files: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
