@@ -99,7 +99,7 @@ CREATE TABLE aside (               -- records that an upstream could not deliver
     upstream TEXT NOT NULL, idx INTEGER NOT NULL,
     at_ms INTEGER NOT NULL, tries INTEGER NOT NULL, reason TEXT NOT NULL,
     kind INTEGER NOT NULL, received_ms INTEGER NOT NULL, raw BLOB NOT NULL,  -- as in records
-    PRIMARY KEY (upstream, idx)
+    PRIMARY KEY (upstream, idx, received_ms)  -- after a restore an idx may stand for another record
 ) WITHOUT ROWID;
 """
 
