@@ -39,7 +39,6 @@ ELSEWHERE = {
     "weldgate_issuer/errors": "test_tokens.py",
     "weldgate_protocol/envelope": "tests/collector/test_envelope.py: the collector's side uses it",
     "weldgate_firmware/board": "tests/simulator/test_interpreter_chip.py runs it in the real interpreter",
-    "weldgate_firmware/main": "tests/simulator/test_interpreter_chip.py",
     "weldgate_firmware/service": "test_app.py asks every command on a whole app",
     "weldgate_collector/peer": "test_hub.py: a peer has no life without its hub",
     "weldgate_collector/control": "test_service.py, over the real socket",

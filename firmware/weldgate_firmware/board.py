@@ -12,7 +12,6 @@ from array import array
 
 import esp32
 import machine
-import micropython
 import network
 
 from weldgate_protocol._compat import const
@@ -200,7 +199,3 @@ class Board:
         if self._wlan.status() != network.STAT_CONNECTING:
             self._wlan.connect(ssid, password)
         return False
-
-    def no_interrupt_key(self) -> None:
-        """Keep a byte 03 on the console from stopping the program: line noise is no Ctrl-C."""
-        micropython.kbd_intr(-1)

@@ -58,12 +58,17 @@ class Chores:
         core = self._core
         may_erase = not core.closed
         try:
-            if core.facts.flush(may_erase) or core.recorder.flush(may_erase):
+            if core.facts.flush(may_erase) or (not self._pausing() and core.recorder.flush(may_erase)):
                 self._told = False
                 return True
         except StorageError as error:
             self._failed(error)
         return False
+
+    def _pausing(self) -> bool:
+        """Whether the next record has to wait for the pause between two erases, because it needs one."""
+        core = self._core
+        return self._erase_ticks > 0 and not core.closed and core.recorder.needs_room()
 
     def write_all(self) -> None:
         """Write everything that waits, as far as flash takes it: the supply is going."""
@@ -93,7 +98,7 @@ class Chores:
             return True
         if self._tidy_s < TIDY_EVERY_S:
             return False
-        if core.facts.log.prune(core.clock.trusted_s, True):
+        if core.facts.log.prune(core.clock.now_s, True):
             return True
         self._tidy_s = 0
         core.ahead.settle()

@@ -82,6 +82,7 @@ class Clock:
         self._now_s = 0
         self.trusted_s = 0  # floors, seconds from 2020
         self.tentative_s = 0
+        self.ceiling_s = MAX_S  # the key set's end: a welcome beyond it raises no floor, for nothing undoes that
         self._since_sync_s = -1  # powered seconds since a time was taken; -1: never since boot
         self._kept_s = 0  # the floors as they were when last handed out to be stored
         self._kept_tentative_s = 0
@@ -170,16 +171,22 @@ class Clock:
         self._rest_ms = ms
         self._since_sync_s = 0
         self.tentative_s = offered_s
-        self.trusted_s = max(self.trusted_s, offered_s - MARGIN_S)
+        if offered_s <= self.ceiling_s:
+            self.trusted_s = max(self.trusted_s, offered_s - MARGIN_S)
         return True
+
+    def restart(self, seconds: int) -> None:
+        """Begin anew at a time (seconds from 2020) that was signed for this: both floors and the clock, unsynced."""
+        self.trusted_s = self.tentative_s = self._now_s = seconds
+        self._since_sync_s = -1
 
     def keep(self) -> bool:
         """Return True when a floor has moved by 10 min since both were stored, so that they should be again.
 
         No sooner, since a collector that tells the time every second must not wear out the flash.
         """
-        risen_s = self.trusted_s - self._kept_s
-        if risen_s < KEEP_EVERY_S and abs(self.tentative_s - self._kept_tentative_s) < KEEP_EVERY_S:
+        moved_s = abs(self.trusted_s - self._kept_s)
+        if moved_s < KEEP_EVERY_S and abs(self.tentative_s - self._kept_tentative_s) < KEEP_EVERY_S:
             return False
         self._kept_s = self.trusted_s
         self._kept_tentative_s = self.tentative_s

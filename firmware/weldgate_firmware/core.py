@@ -72,6 +72,7 @@ class Core(Telling):
         self.act = 0
         self.cause = 0
         self.power_failing = False
+        self.clock_alarm: "bytes | None" = None  # raised since boot: the collector's time lies below the trusted floor
         self.button_stuck = False
         self.moves = 0
         self.failures = 0

@@ -18,7 +18,7 @@ from weldgate_firmware.limits import Limits
 from weldgate_firmware.orders import Orders
 from weldgate_firmware.remote import Remote
 from weldgate_firmware.senses import Senses
-from weldgate_firmware.spool import QUIET_PERMILLE, RECORD, SLOW_PERMILLE
+from weldgate_firmware.spool import QUIET_PERMILLE, SESSION, SLOW_PERMILLE
 from weldgate_firmware.starts import Starts
 from weldgate_firmware.status import Status
 from weldgate_firmware.telling import ACT_BUTTON, VIA_BUTTON, VIA_CONSOLE, VIA_DOWNLINK, VIA_SCANNER
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 STANDING_EVERY_S = const(60)
 CASE_CALM_S = const(60)  # an open case is over when it has been closed so long: a loose switch must not flood the ring
+POWER_STEADY_MS = const(3000)  # the supply is back when it has stayed for so long: a flickering one starts nothing
+POWER_OFF_EVERY_S = const(60)  # and is one record a minute
 KEY_SET_ENDING_DAYS = const(30)  # the platform signs a new one at 60; at 30 somebody has to look why it did not come
 
 
@@ -106,6 +108,8 @@ class Driver(Remote):
         self._status = Status(self.core, self._trust, firmware)
         self._uptime_s = 0
         self._case_s = 0  # until a closed case counts as closed
+        self._steady_ms = 0  # until the supply that came back counts as back
+        self._power_off_s = 0  # until the next power-off is a record of its own
         self._standing_s = 0
         self._told = 0  # moves of the gate that a heartbeat was asked for
 
@@ -133,6 +137,9 @@ class Driver(Remote):
         ms = self.clock.advance()
         if self._level is not None:
             self._sample(self._level, ms)
+        if self._steady_ms:
+            self._steady_ms = max(self._steady_ms - ms, 0)
+            core.power_failing = self._steady_ms > 0
         if not core.closed:
             core.watch.passed(ms)
         self._starts.passed(ms)
@@ -146,6 +153,7 @@ class Driver(Remote):
             self._chores.seconds(seconds)
             core.seconds(seconds)
             self._case_s = max(self._case_s - seconds, 0)
+            self._power_off_s = max(self._power_off_s - seconds, 0)
             self._standing_s += seconds
             if self._standing_s >= STANDING_EVERY_S:
                 self._standing_s = 0
@@ -259,25 +267,32 @@ class Driver(Remote):
             self._failed(error)
 
     def power_failing(self) -> None:
-        """The supply is going: open, then write what the stored energy allows."""
+        """The supply is going: open, then write what the stored energy allows.
+
+        Told once a minute, and it displaces no record: a loose plug must not empty the ring.
+        """
         try:
             core = self.core
             core.power_failing = True
+            self._steady_ms = 0
             session = core.session
             core.post(gates.POWER_FAILING, reasons.END_POWER_LOSS)
             core.settle()
-            fields: "Fields" = {}
-            if session is not None:
-                fields = {"token": session.token, "powered_s": session.powered_s}
-            core.recorder.note(messages.POWER_OFF, fields, RECORD)
+            if not self._power_off_s:
+                self._power_off_s = POWER_OFF_EVERY_S
+                fields: "Fields" = {}
+                if session is not None:
+                    fields = {"token": session.token, "powered_s": session.powered_s}
+                core.recorder.note(messages.POWER_OFF, fields, SESSION)
             self._chores.write_all()
             self._outputs.changed()
         except Exception as error:
             self._failed(error)
 
     def power_back(self) -> None:
-        """The supply did not go after all; an interrupted session still waits for a local act."""
-        self.core.power_failing = False
+        """The supply did not go after all: it counts once it is steady; an interrupted session waits for an act."""
+        if self.core.power_failing:
+            self._steady_ms = POWER_STEADY_MS
 
     @property
     def state(self) -> int:

@@ -31,7 +31,6 @@ class Limits:
         self._idle_s = 0
         self._idle_warned = False
         self._moves = 0
-        self._clock_told = False
 
     def passed(self, ms: int) -> None:
         """Let `ms` pass for what is counted in ticks."""
@@ -66,7 +65,7 @@ class Limits:
         """Let powered seconds pass: the session's account, its limits, the pause without an arc."""
         core = self._core
         session = core.session
-        self._keep_floors()
+        self.keep_floors()
         if session is None:
             return
         if session.second(passed):
@@ -75,7 +74,8 @@ class Limits:
         if core.gate.state == gates.LIVE:
             self._idle(passed)
 
-    def _keep_floors(self) -> None:
+    def keep_floors(self) -> None:
+        """Have the floors stored when they have moved."""
         clock = self._core.clock
         if clock.keep():
             self._core.facts.put(TRUSTED_FLOOR, pack(">I", clock.trusted_s))
@@ -142,7 +142,7 @@ class Limits:
             return
         taken = clock.offer(unix_s, ms, quality)
         self._check_limits()
-        self._keep_floors()
-        if not taken and not self._clock_told:
-            self._clock_told = True
-            core.alarm(reasons.ALARM_CLOCK, core.random(8), RAISED, False)
+        self.keep_floors()
+        if not taken and core.clock_alarm is None:
+            core.clock_alarm = core.random(8)
+            core.alarm(reasons.ALARM_CLOCK, core.clock_alarm, RAISED, False)

@@ -8,42 +8,47 @@ from weldgate_firmware.board import DEFAULT_WIRING, Board, PartitionFlash
 from weldgate_firmware.storage import Storage
 from weldgate_protocol.errors import ConfigError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any
+
 COLLECT_S = 0.25  # garbage is collected at known times, in about 10 ms, not in the middle of something
 
 
-async def _run(board: Board, running: "app.App | None", error: "ConfigError | None") -> None:
-    collecting = asyncio.create_task(_collect())
+async def _run(part: "Coroutine[Any, Any, None]") -> None:
+    """Collect garbage as long as `part` runs; this ends, and the module restarts, with whichever of the two ends."""
+    running = asyncio.create_task(part)
     try:
-        if error is not None:
-            await app.run_nameless(board, error)
-        elif running is not None:
-            await running.run()
+        while not running.done():
+            gc.collect()
+            await asyncio.sleep(COLLECT_S)
+        await running
     finally:
-        collecting.cancel()
-
-
-async def _collect() -> None:
-    while True:
-        gc.collect()
-        await asyncio.sleep(COLLECT_S)
+        running.cancel()
 
 
 def run() -> None:
-    """Run until something ends it, then restart."""
-    gc.threshold(-1)  # type: ignore[attr-defined]  # set by boot.py for the imports; from here on `_collect` does it
+    """Run until something ends it, then restart.
+
+    Raises:
+        Exception: something failed before there was a board: no pin was driven. The caller restarts the module.
+    """
+    gc.threshold(-1)  # type: ignore[attr-defined]  # set by boot.py for the imports; from here on `_run` does it
     flash = PartitionFlash()
     storage = Storage(flash, Board.random)
-    identity = running = error = None
+    identity = None
     try:
         identity = app.load_identity(storage)
     except ConfigError as missing:
         error = missing
     board = Board(flash, identity.wiring if identity is not None else DEFAULT_WIRING)
-    board.no_interrupt_key()
     try:
-        if identity is not None:
+        if identity is None:
+            asyncio.run(_run(app.run_nameless(board, error)))
+        else:
             running = app.App(board, identity, storage)
             running.boot()
-        asyncio.run(_run(board, running, error))
+            asyncio.run(_run(running.run()))
     finally:
         board.reset()

@@ -159,6 +159,12 @@ class Orders:
         """Clear the alarms that the order names; current that still flows will latch a new one."""
         core = self._core
         for id_ in order.alarms:
+            if id_ == core.clock_alarm:
+                # Signed after the alarm, whose id it names: its time of signing is what a wrong welcome hid.
+                core.clock.restart(clocks.from_unix(order.issued_s))
+                core.clock_alarm = None
+                core.alarm(reasons.ALARM_CLOCK, id_, CLEARED, True, order.id)
+                continue
             if core.holds.latches.get(id_) == reasons.ALARM_LATCH_UNREADABLE:
                 # The used ids went with it. Their tokens were issued before the loss, this order after it.
                 core.facts.put(IDS_FROM, pack(">I", clocks.from_unix(order.issued_s)))

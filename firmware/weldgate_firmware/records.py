@@ -9,7 +9,7 @@ from weldgate_firmware import spool as spools
 from weldgate_protocol import frame, messages
 from weldgate_protocol._compat import const
 from weldgate_protocol.errors import StorageError
-from weldgate_protocol.reasons import STORAGE_FULL
+from weldgate_protocol.reasons import GATE_SPOOL_FULL, STORAGE_FULL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,6 +91,10 @@ class Recorder:
             StorageError: it is not on flash.
         """
         return self._append(type_, fields, priority, self._clock.stamp(), may_erase)
+
+    def needs_room(self) -> bool:
+        """Tell whether the record that has waited longest finds no erased room."""
+        return len(self._queue) > 0 and self.spool.admits(self._queue[0][2]) == GATE_SPOOL_FULL
 
     def flush(self, may_erase: bool) -> bool:
         """Write the record that has waited longest; True when the queue has become shorter.

@@ -103,6 +103,7 @@ class Trust:
             list(core.holds.locks),
             list(core.holds.latches),
             clocks.to_unix(ids_from_s) if ids_from_s else 0,
+            core.clock_alarm,
         )
 
     def revokes(self, token: bytes, kid: bytes) -> bool:
@@ -154,6 +155,7 @@ class Trust:
                 self._preparing = p256.prepare_steps(key.public)
                 break
         self.key_set = key_set
+        self._core.clock.ceiling_s = clocks.from_unix(key_set.expires_s)
         self.versions[KEY_SET] = max(self.versions[KEY_SET], key_set.version)
 
     def _take_revocations(self, version: int, tokens: "list[bytes]", kids: "list[bytes]") -> None:

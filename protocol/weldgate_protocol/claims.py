@@ -56,6 +56,7 @@ class Context:
         locks: "Container[bytes]" = (),
         alarms: "Container[bytes]" = (),
         ids_from_s: int = 0,
+        clock_alarm: "bytes | None" = None,
     ) -> None:
         """Gather the circumstances.
 
@@ -74,6 +75,7 @@ class Context:
             locks: ids of the locks that hold.
             alarms: ids of the alarms that are latched.
             ids_from_s: used ids of tokens issued up to here were lost with both copies of the log; 0: none were.
+            clock_alarm: id of the alarm that says that the collector's time lies below this chip's floor, or None.
         """
         self.device = device
         self.area = area
@@ -89,6 +91,7 @@ class Context:
         self.locks = locks
         self.alarms = alarms
         self.ids_from_s = ids_from_s
+        self.clock_alarm = clock_alarm
 
     def sure(self) -> "int | None":
         """Return the time when the clock was set since power-on, else None."""
@@ -97,7 +100,7 @@ class Context:
     def floor_s(self) -> int:
         """Return the latest time known to be past: the clock's own, or the key set's time of signing."""
         floor = self.now_s or 0
-        if self.key_set is not None and self.sure() is None:
+        if self.key_set is not None:
             floor = max(floor, self.key_set.issued_s)
         return floor
 

@@ -181,9 +181,6 @@ class Board:
         """Return whether there is a network; the names do not matter here."""
         return self.network
 
-    def no_interrupt_key(self) -> None:
-        """Do nothing: there is no interrupt key."""
-
     # What the world does.
 
     def watch(self) -> bool:

@@ -99,6 +99,11 @@ class Member:
         app = self.chip.app
         return app is not None and app.link is not None and app.link.online
 
+    def told(self) -> str:
+        """Return what went wrong: for the welder, or an error that ended the chip's app; empty for nothing."""
+        failed = self.chip.failed
+        return self.trouble or ("" if failed is None else f"its app ended with {failed!r}")
+
     def mark(self) -> tuple[str, int, int, int]:
         """Return epoch, acknowledged, highest, and records that wait to be written; zeros without power."""
         app = self.chip.app
@@ -200,7 +205,7 @@ class Fleet:
             "refused": sum(member.shown for member in members),
             "busy": sum(member.busy for member in members),
             "restarts": sum(member.chip.starts - 1 for member in members if member.chip.starts),
-            "troubles": [f"chip {member.device}: {member.trouble}" for member in members if member.trouble],
+            "troubles": [f"chip {member.device}: {member.told()}" for member in members if member.told()],
             "cpu_s": round(time.process_time(), 2),
         }
 

@@ -48,8 +48,14 @@ class HostChip:
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._cancel)
         self._thread.join()
-        if self._failed is not None:
-            raise LocalError(TOOL_INTERPRETER, f"the chip on CPython failed: {self._failed!r}")
+        failed = self.failed
+        if failed is not None:
+            raise LocalError(TOOL_INTERPRETER, f"the chip on CPython failed: {failed!r}")
+
+    @property
+    def failed(self) -> BaseException | None:
+        """What ended the thread, else the last error that ended the chip's app, which then was started again."""
+        return self._failed or self._chip.failed
 
     def _cancel(self) -> None:
         if self._task is not None:

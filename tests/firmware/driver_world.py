@@ -337,7 +337,7 @@ class World:
         if order.lock is not None and order.lock not in context.locks:
             raise Refused(reasons.ORDER_UNKNOWN_LOCK, "no such lock")
         for alarm in order.alarms:
-            if alarm not in context.alarms:
+            if alarm not in context.alarms and alarm != context.clock_alarm:
                 raise Refused(reasons.ORDER_UNKNOWN_ALARM, "no such alarm")
         return order
 

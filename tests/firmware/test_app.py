@@ -280,13 +280,18 @@ class TestApp(unittest.TestCase):
         self.assertEqual(self.app.driver.core.last_reason, reasons.ALARM_CASE_OPEN)
 
     def test_failing_supply_is_told_once_and_taken_back(self):
-        """Mains gone and back: the driver knows each time."""
-        self.board.supply = False
-        self.app.tick()
-        self.assertTrue(self.app.driver.core.power_failing)
-        self.board.supply = True
-        self.app.tick()
-        self.assertFalse(self.app.driver.core.power_failing)
+        """Mains gone and back: the driver knows each time, the latter once they have stayed for three seconds."""
+        begun = ticks_ms()
+        for supply, passed_ms, failing in (
+            (False, 10, True),
+            (True, 20, True),
+            (True, 2900, True),
+            (True, 3030, False),
+        ):
+            self.board.ticks_ms = lambda now=begun + passed_ms: now & 0x3FFFFFFF
+            self.board.supply = supply
+            self.app.tick()
+            self.assertEqual(self.app.driver.core.power_failing, failing)
 
     def test_console_answers_every_command(self):
         """Each listed word gives names and values, in plain words and as JSON."""

@@ -95,6 +95,19 @@ class TestSigned(unittest.TestCase):
         self.assertTrue(self.world.outputs.closed)
         self.assertTrue(self.world.driver.heartbeat()["key_set_days"] > 0)
 
+    def test_a_welcome_beyond_the_key_set_is_undone_by_a_good_one(self):
+        """M-TOK-22: a collector ten years ahead stops the machine, and no longer than until its clock is right."""
+        self.order(messages.KEY_SET, "")
+        self.world.driver.time_offered(SETUP["now_s"] + 3650 * 86400, 0, 2)
+        self.scan(signed(TOKENS, "plain"))
+        self.assertEqual(self.world.refusals(), [reasons.TOKEN_KEY_SET_EXPIRED])
+        self.world.power_cut()
+
+        self.world.driver.time_offered(SETUP["now_s"], 0, 2)
+        self.world.run(61000)
+        self.scan(signed(TOKENS, "plain"))
+        self.assertTrue(self.world.outputs.closed)
+
     def alarms(self, reason):
         """Return the states of the alarm records of a reason, oldest first."""
         return [fields["state"] for fields in self.world.all(messages.ALARM) if fields["alarm"] == reason]

@@ -7,7 +7,7 @@ import unittest
 
 sys.path.append(os.getenv("WELDGATE_VECTORS", "tests/vectors") + "/../firmware")  # tests are no package
 
-from driver_world import CONSOLE, DOWNLINK, KID, SCANNER, SECTORS, World
+from driver_world import CONSOLE, DOWNLINK, KID, NOW_UNIX, SCANNER, SECTORS, World
 
 from weldgate_firmware import gate, log
 from weldgate_protocol import messages, reasons
@@ -124,6 +124,34 @@ class TestOrders(unittest.TestCase):
             self.world.run(40)
         self.assertEqual(self.world.storage.spool.dropped, 0)
         self.assertIsNotNone(self.world.last(messages.SESSION_START))
+
+    def test_the_clock_is_set_right_by_an_order_that_names_its_alarm(self):
+        """M-ORD-17: after a welcome far ahead every good one is below the floor; a signed order undoes it, once."""
+        world = self.world
+        world.driver.time_offered(NOW_UNIX + 3650 * 86400, 0, 2)
+        world.run(100)
+        world.power_cut()
+        world.driver.time_offered(NOW_UNIX, 0, 2)
+        world.run(100)
+        world.show(world.token("t1"), SCANNER)
+        self.assertFalse(world.outputs.closed)
+        alarm = world.last(messages.ALARM)
+        self.assertEqual((alarm["alarm"], alarm["state"]), (reasons.ALARM_CLOCK, 1))
+        world.order("c0", messages.CLEAR_ALARM, alarms=[b"guessed!"])
+        self.assertEqual(self.result()[2], reasons.ORDER_UNKNOWN_ALARM)
+
+        world.order("c1", messages.CLEAR_ALARM, alarms=[alarm["id"]])
+        cleared = world.last(messages.ALARM)
+        self.assertEqual((cleared["id"], cleared["state"]), (alarm["id"], 2))
+        world.power_cut()
+        self.assertTrue(abs(world.clock.trusted_s + 1577836800 - NOW_UNIX) < 5)
+        world.driver.time_offered(NOW_UNIX + 60, 0, 2)
+        self.assertEqual(world.clock.quality, 2)
+        world.show(world.token("t2"), SCANNER)
+        world.run(300)
+        self.assertTrue(world.outputs.closed)
+        world.order("c2", messages.CLEAR_ALARM, alarms=[alarm["id"]])
+        self.assertEqual(self.result()[2], reasons.ORDER_UNKNOWN_ALARM)
 
     def test_one_at_a_time(self):
         """A second order while one is being verified is refused as busy."""

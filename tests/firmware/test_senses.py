@@ -104,6 +104,48 @@ class TestSenses(unittest.TestCase):
         self.assertIsNotNone(self.world.last(messages.SESSION_START))
         self.assertEqual(self.world.storage.spool.dropped, 0)
 
+    def test_a_flickering_supply_displaces_no_record(self):
+        """Dips of 10 ms are one power-off a minute; each opens the relay, and the session waits for its act."""
+        world = self.world.live()
+        for turn in range(1500):
+            world.driver.power_failing()
+            self.assertFalse(world.outputs.closed)
+            world.run(10)
+            world.driver.power_back()
+            if turn % 500 == 0:
+                world.press()  # between dips nobody starts anything
+            world.run(10)
+
+        self.assertEqual(world.driver.state, gate.SUSPENDED)
+        self.assertEqual(len(world.all(messages.POWER_OFF)), 1)
+        self.assertEqual(len(world.all(messages.SESSION_SUSPEND)), 1)
+        self.assertEqual(world.storage.spool.dropped, 0)
+        self.assertIsNotNone(world.last(messages.SESSION_START))
+        self.assertEqual(world.outputs.closings, 1)
+
+    def test_a_minute_later_a_power_off_is_told_again(self):
+        """Two losses more than a minute apart are two records."""
+        for _ in range(2):
+            self.world.driver.power_failing()
+            self.world.driver.power_back()
+            self.world.skip(61)
+
+        self.assertEqual(len(self.world.all(messages.POWER_OFF)), 2)
+
+    def test_a_power_off_displaces_no_record(self):
+        """In a full ring the last gasp finds no room rather than take that of a record nobody has yet."""
+        spool = self.world.storage.spool
+        while spool.used_permille <= 960:
+            self.world.driver.core.alarm(reasons.ALARM_CASE_OPEN, b"alarm-id", 1, False)
+            self.world.run(10)
+        for _ in range(300):
+            self.world.driver.power_failing()
+            self.world.driver.power_back()
+            self.world.skip(61)
+
+        self.assertEqual(spool.dropped, 0)
+        self.assertEqual(self.world.all(messages.POWER_OFF), [])
+
     def alarms_of_the_case(self):
         return [
             fields["state"] for fields in self.world.all(messages.ALARM) if fields["alarm"] == reasons.ALARM_CASE_OPEN

@@ -78,7 +78,7 @@ class TestStatus(unittest.TestCase):
         """A config-report follows every boot."""
         world = World().settle()
         world.power_cut()
-        world.run(300)
+        world.run(1500)  # two erases lie 600 ms apart
 
         self.assertEqual(len(world.all(messages.CONFIG_REPORT)), 2)
 

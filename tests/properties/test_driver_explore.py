@@ -190,6 +190,7 @@ class Explored(World):
     def do_power_failing(self) -> None:
         self.driver.power_failing()
         self.driver.power_back()
+        self.skip(4)  # until it is steady
 
     def do_minute(self) -> None:
         self.skip(60)

@@ -86,7 +86,7 @@ class OrderTest(unittest.TestCase):
         self.refuse(reasons.ORDER_UNSUPPORTED)
 
     def test_time_outside_is_refused(self):
-        """M-ORD-14, M-ORD-10: expired, from the future, past the key set's end, no later than forgotten ones."""
+        """M-ORD-14, M-ORD-10, M-ORD-17: expired, from the future, past the key set, no later than forgotten ones."""
         self.refuse(reasons.ORDER_EXPIRED, reasons.ORDER_FROM_FUTURE, reasons.KEY_SET_EXPIRED)
 
     def test_key_set_needs_a_root(self):

@@ -242,7 +242,6 @@ def test_serial_ports_carry_bytes_both_ways(board: Board) -> None:
 def test_inputs_are_as_the_world_set_them(board: Board) -> None:
     """Button, case switch and network."""
     board.button_down, board.case_shut, board.network = True, False, False
-    board.no_interrupt_key()
 
     assert (board.button(), board.case_closed(), board.network_up("any", "any")) == (True, False, False)
 

@@ -44,6 +44,7 @@ def test_chip_that_died_is_told(issuer: Issuer) -> None:
     chip = HostChip(board)
 
     chip.start()
+    wait_for("the firmware to fail", lambda: chip.failed is not None, 20)
 
     with pytest.raises(LocalError, match="no identity"):
         chip.stop()

@@ -49,6 +49,7 @@ SETUP = {
         "revoked_keys": [],
         "pruned_expiry_s": 0,
         "ids_from_s": 0,
+        "clock_alarm": None,
         "versions": {},
         "locks": [LOCK_ID.hex()],
         "alarms": [ALARM_ID.hex()],

@@ -36,6 +36,7 @@ def context(setup, changes):
         revoked_keys=[bytes.fromhex(id_) for id_ in given["revoked_keys"]],
         pruned_expiry_s=given["pruned_expiry_s"],
         ids_from_s=given["ids_from_s"],
+        clock_alarm=bytes.fromhex(given["clock_alarm"]) if given["clock_alarm"] else None,
         versions={kind.encode(): version for kind, version in given["versions"].items()},
         locks=[bytes.fromhex(id_) for id_ in given["locks"]],
         alarms=[bytes.fromhex(id_) for id_ in given["alarms"]],

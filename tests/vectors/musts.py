@@ -125,6 +125,7 @@ MUSTS: dict[str, dict[str, tuple[str, ...]]] = {
         "M-ORD-11": ("*: version in force", "*: older version"),
         "M-ORD-12": ("release: no such lock", "clear-alarm: no such alarm", "clear-alarm: one of two is not latched"),
         "M-ORD-13": ("*: unsupported", "release: empty"),
+        "M-ORD-17": ("clear-alarm: the clock's alarm*",),
         "M-ORD-14": ("*: key set ended", "*: issued more than 10 minutes ahead", "*: expired*"),
     },
     "answer.json": {"M-ORD-15": ("*",), "M-PACK-10": ("*",)},

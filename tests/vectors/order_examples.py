@@ -87,6 +87,15 @@ def good_cases() -> Iterator[Case]:
         changed("clear-alarm", {17: [ALARM_ID, OTHER_ALARM]}),
         alarms=[OTHER_ALARM.hex(), ALARM_ID.hex()],
     )
+    yield case(
+        "the clock's alarm, whatever the clock says",
+        "clear-alarm",
+        changed("clear-alarm", {}),
+        clock_alarm=ALARM_ID.hex(),
+        alarms=[],
+        now_s=NOW + 4000 * DAY,
+        pruned_expiry_s=NOW + 4000 * DAY,
+    )
     yield case("one above the version in force", "config", changed("config", {}), versions={"config": NOW - 1})
     yield case("id used before does not matter", "config", changed("config", {}), used=[ORDER_ID.hex()])
     yield case("other version does not matter", "config", changed("config", {}), versions={"revocations": NOW})
@@ -190,6 +199,15 @@ def claim_cases() -> Iterator[Case]:
     yield case("no such lock", "release", changed("release", {}), "ORDER_UNKNOWN_LOCK", locks=[TOKEN_ID.hex()])
     yield case("no lock", "release", changed("release", {}), "ORDER_UNKNOWN_LOCK", locks=[])
     yield case("no such alarm", "clear-alarm", changed("clear-alarm", {}), "ORDER_UNKNOWN_ALARM", alarms=[])
+    yield case(
+        "the clock's alarm and another",
+        "clear-alarm",
+        changed("clear-alarm", {17: [ALARM_ID, OTHER_ALARM]}),
+        "ORDER_EXPIRED",
+        clock_alarm=ALARM_ID.hex(),
+        alarms=[OTHER_ALARM.hex()],
+        now_s=NOW + 40 * DAY,
+    )
     yield case(
         "one of two is not latched",
         "clear-alarm",

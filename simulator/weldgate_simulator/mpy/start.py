@@ -4,6 +4,8 @@ import asyncio
 import gc
 import sys
 
+import micropython
+
 from . import esp32, machine, network
 
 STEP_S = 0.004  # under half a tick, so that a press or a lock waits for the tick and not for this
@@ -20,6 +22,7 @@ sys.modules["esp32"] = esp32
 sys.modules["network"] = network
 machine.step()
 tasks = [asyncio.create_task(_keep_stepping())]
+micropython.kbd_intr(-1)  # as boot.py does on the chip
 gc.threshold(8192)  # type: ignore[attr-defined]  # as boot.py does on the chip, and why is told there
 
 from weldgate_firmware import main  # noqa: E402 - only now do the modules exist that it imports
