@@ -171,7 +171,7 @@ class TestJson(BrokerCases):
 
     def dead(self) -> dict[str, Any]:
         """Return settings with a port where nobody listens yet, and a wait long enough for the listener."""
-        return {**self.settings(), "proof": "answer", "answer_topic": "answers"}
+        return {**self.settings(), "proof": "answer", "answer_topic": "answers", "proof_timeout_s": 1.0}
 
     def revive(self) -> None:
         """Let the listener answer from now on: proof by answer loses nothing to a listener that comes late."""
