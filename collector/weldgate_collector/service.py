@@ -38,6 +38,7 @@ from .store.schema import Connect, connect
 from .store.writer import Writer
 from .upstream.adapters import adapter
 from .upstream.base import Surroundings, Upstream
+from .upstream.row_source import forget_aside
 
 __all__ = ["Service", "read_password"]
 
@@ -257,6 +258,8 @@ class Service:
         do, now_s = asked.do, int(time.time())
         if do == "status":
             return dict(self.health())
+        if do == "forget-aside":
+            return await self._forget_aside(asked.upstream, who)
         device = asked.device_bytes()
         if self.chips.lookup(device) is None:
             raise OrderError(reasons.WIRE_UNKNOWN_CHIP, f"chip {asked.device} is not known here")
@@ -269,9 +272,23 @@ class Service:
         elif do == "lock":
             order = self._operator_lock(device, asked, who, now_s)
         else:
-            raise OrderError(reasons.TOOL_BAD_INPUT, f"`do` is {do!r}: status, token, order and lock are allowed")
+            raise OrderError(
+                reasons.TOOL_BAD_INPUT, f"`do` is {do!r}: status, token, order, lock and forget-aside are allowed"
+            )
         order = await self.downlink.put(order)
         return {"order": order.id.hex(), "state": order.state, "online": self.hub.is_online(device)}
+
+    async def _forget_aside(self, name: str, who: str) -> dict[str, Any]:
+        """Forget what an upstream had set aside, on the operator's word, which is recorded."""
+        found = [upstream for upstream in self._upstreams if upstream.name == name]
+        if not found:
+            raise OrderError(reasons.TOOL_BAD_INPUT, f"no upstream `{name}`")
+        count = await asyncio.wrap_future(self.writer.submit(lambda connection: forget_aside(connection, name)))
+        found[0].forgotten()
+        text = f"{who} forgets {count} records that upstream {name} had set aside"
+        self.hub.put([operator_row(bytes(8), text, self.hub.now_ms())])
+        _log.warning("aside_forgotten", upstream=name, who=who, records=count)
+        return {"forgotten": count}
 
     def _operator_lock(self, device: bytes, asked: Asked, who: str, now_s: int) -> Order:
         mode = asked.mode

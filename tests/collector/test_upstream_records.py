@@ -1,5 +1,6 @@
 """The engine of record upstreams: poison set aside, carriers that fail in any way, a store with another id, kills."""
 
+import asyncio
 import sqlite3
 import sys
 from pathlib import Path
@@ -8,8 +9,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1] / "contracts"))  # tests are no package; the world stands there
 
 import pytest
-from upstream_world import Store, wait_until
+from upstream_world import Store, presence_row, wait_until
 
+from weldgate_collector import Reader, Service, load_config, request
 from weldgate_collector.upstream import row_source
 from weldgate_collector.upstream.base import Surroundings
 from weldgate_collector.upstream.carrier import Refused, Settled, UndeliveredError
@@ -204,6 +206,42 @@ def test_store_with_another_id_is_sent_from_the_beginning(tmp_path: Path) -> Non
 
     assert far.got[20:].count(1) == 1
     assert len(set(far.stores)) == 2
+
+
+def test_operator_has_what_is_set_aside_forgotten(tmp_path: Path) -> None:
+    """Over the control socket, recorded, and one more may be set aside after that."""
+    (tmp_path / "collector.toml").write_text(
+        '[collector]\nname = "t"\n[[upstream]]\nname = "u"\nkind = "file"\nfolder = "out"\ntries = 1\n'
+        '[upstream.record.map]\nx = { "$from" = "$.message", "$times" = 0.5 }\n',
+        "utf-8",
+    )
+    config = load_config(tmp_path / "collector.toml")
+    (tmp_path / "chips.jsonl").touch(0o600)
+
+    async def scene() -> Any:
+        service = Service(config)
+        await service.start()
+        try:
+            service.writer.put([presence_row()])
+            upstreams: Any = lambda: service.health()["upstreams"]  # noqa: E731 - read again each time
+            await asyncio.to_thread(wait_until, lambda: upstreams()["u"]["aside"] == 1)
+            asked = {"do": "forget-aside", "upstream": "u"}
+            answer = await asyncio.to_thread(request, config.control_socket, asked)
+            other = await asyncio.to_thread(request, config.control_socket, {**asked, "upstream": "v"})
+            await asyncio.to_thread(
+                wait_until, lambda: upstreams()["u"]["aside"] == 1
+            )  # what was recorded, refused too
+            return answer, other
+        finally:
+            await service.stop()
+
+    answer, other = asyncio.run(scene())
+    with Reader(config.data_dir / "store.sqlite3") as reader:
+        aside = [one.idx for one in reader.aside()]
+
+    assert answer["forgotten"] == 1
+    assert not other["ok"]
+    assert aside == [2]
 
 
 def test_cursor_lies_where_the_others_do(tmp_path: Path) -> None:

@@ -68,6 +68,18 @@ def test_what_is_set_aside_is_printed_and_a_finding(run: Run, folder: Path) -> N
     assert "weldgate store aside" in finding.do
 
 
+def test_forgetting_is_the_running_collector_s(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked, for one upstream; without a name nothing is."""
+    asked: list[Any] = []
+    monkeypatch.setattr(
+        "weldgate_tools.store_aside.ask", lambda _place, what: (asked.append(what), {"ok": True, "forgotten": 3})[1]
+    )
+
+    assert "3 records forgotten" in run("store", "aside", folder, "--upstream", "province", "--forget").stdout
+    assert run("store", "aside", folder, "--forget").exit_code == 2
+    assert asked == [{"do": "forget-aside", "upstream": "province"}]
+
+
 def test_upstream_that_nobody_gets_is_a_finding(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With what the upstream says, and what to look at."""
     upstream = {

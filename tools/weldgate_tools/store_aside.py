@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from weldgate_collector import Reader, Record
+from weldgate_tools.collector import ask
 from weldgate_tools.output import print_json
 from weldgate_tools.places import store_file
 from weldgate_tools.store_print import document, table, write_csv
@@ -18,18 +19,29 @@ __all__ = ["aside"]
 @click.command()
 @click.argument("place", type=click.Path(path_type=Path), default=Path("site"))
 @click.option("--upstream", help="Of this upstream only.")
+@click.option("--forget", is_flag=True, help="Have the running collector forget those of --upstream; recorded.")
 @click.option("--json", "as_json", is_flag=True, help="Print one document.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
-def aside(place: Path, upstream: str | None, as_json: bool, as_csv: bool) -> None:
+def aside(place: Path, upstream: str | None, forget: bool, as_json: bool, as_csv: bool) -> None:
     """Print records that were set aside, since an upstream's far end or its settings would not take them.
 
-    They stay in the store as well. Exit 1 when there are any.
+    They stay in the store as well. Exit 1 when there are any. Before --forget, save them: --json has their bytes.
 
     \b
     Examples:
       weldgate store aside site
       weldgate store aside site --upstream province --json
+      weldgate store aside site --upstream province --forget
     """
+    if forget:
+        if upstream is None:
+            raise click.UsageError("--forget needs --upstream")
+        done = ask(place, {"do": "forget-aside", "upstream": upstream})
+        if as_json:
+            print_json({"forgotten": done["forgotten"]})
+        else:
+            click.echo(f"{done['forgotten']} records forgotten")
+        return
     with Reader(store_file(place)) as reader:
         found = [one for one in reader.aside() if upstream in (None, one.upstream)]
     rows: list[dict[str, Any]] = [

@@ -56,6 +56,9 @@ class Upstream(Protocol):
     def report(self, order: Order) -> None:
         """Tell the far end an order's result; from any thread."""
 
+    def forgotten(self) -> None:
+        """Learn that the operator had forgotten what was set aside; from any thread."""
+
     def status(self) -> UpstreamStatus:
         """Return the present state; from any thread."""
 

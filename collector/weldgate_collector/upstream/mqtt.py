@@ -95,6 +95,9 @@ class MqttUpstream:
         self._results.append(encode_result(result, self._key))
         self._wake()
 
+    def forgotten(self) -> None:
+        """Nothing: a pack is never set aside."""
+
     def status(self) -> UpstreamStatus:
         """Return the present state."""
         return self._status._replace(waiting_rows=max(0, self._committed - self._receipted))

@@ -102,6 +102,11 @@ class RecordUpstream:
     def report(self, order: Order) -> None:
         """Nothing: orders don't come this way."""
 
+    def forgotten(self) -> None:
+        """Count what is set aside from nothing again; from any thread."""
+        self._aside = 0
+        self._blocked = ""
+
     def status(self) -> UpstreamStatus:
         """Return the present state."""
         through = self._flight.through

@@ -12,7 +12,7 @@ from itertools import islice
 from ..store.reader import Reader
 from .document import Row
 
-__all__ = ["ASIDE_MAX", "RowSource", "move_cursor", "put_aside"]
+__all__ = ["ASIDE_MAX", "RowSource", "forget_aside", "move_cursor", "put_aside"]
 
 ASIDE_MAX = 1_000  # of one upstream; more than that is no poison record but a far end that takes nothing
 
@@ -66,6 +66,11 @@ def put_aside(
         (upstream, row.idx, now_ms, tries, reason, row.kind, row.received_ms, row.raw),
     )
     return True
+
+
+def forget_aside(connection: sqlite3.Connection, upstream: str) -> int:
+    """Forget what an upstream had set aside, and return how many records that were; they stay in ``records``."""
+    return connection.execute("DELETE FROM aside WHERE upstream = ?", (upstream,)).rowcount
 
 
 def _is_store(connection: sqlite3.Connection, store_id: bytes) -> bool:
