@@ -165,7 +165,8 @@ class Driver(Remote):
             self._outputs.changed()
 
     def _standing(self) -> None:
-        """Say what will stop this machine soon if nobody acts: an ending key set, a filling spool."""
+        """Say what will stop this machine soon if nobody acts: an ending key set, a filling spool, a lost object."""
+        self._senses.reported(reasons.ALARM_FLASH_FAILED, self._trust.lost)
         days = self._trust.days_left()
         self._senses.reported(reasons.ALARM_KEY_SET_ENDING, days is not None and days <= KEY_SET_ENDING_DAYS)
         used = self.core.storage.spool.used_permille

@@ -2,8 +2,12 @@
 
 Opening never waits for flash, so what an opening leaves behind (a latch, a lock, the end of a session) is queued here
 and written by `flush`, one at a time. A newer value of the same fact replaces the one that waits.
+
+Latches and locks have places of their own in the queue, so that however long flash fails, none stays in memory alone.
+Eight of each hold at most, and no order is carried out whose id finds no place, so the places are always enough.
 """
 
+from weldgate_firmware.log import LATCH, LOCK
 from weldgate_protocol._compat import const
 from weldgate_protocol.errors import StorageError
 from weldgate_protocol.reasons import STORAGE_FULL
@@ -12,7 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from weldgate_firmware.log import Log
 
-PENDING_MAX = const(40)  # 8 latches, 8 locks, some used ids and one of each other kind
+PENDING_MAX = const(40)  # some latches and locks, some used ids and one of each other kind
+HOLDS_ROOM = const(24)  # further places for latches and locks: 8 of each, and what one order takes away
 
 
 class Pending:
@@ -45,7 +50,8 @@ class Pending:
 
     def _add(self, kind: int, key: bytes, value: "bytes | None") -> None:
         kept = [item for item in self._queue if item[0] != kind or item[1] != key]
-        if len(kept) >= PENDING_MAX:
+        room = PENDING_MAX + HOLDS_ROOM if kind in (LATCH, LOCK) else PENDING_MAX
+        if len(kept) >= room:
             raise StorageError(STORAGE_FULL, "%d facts wait for flash, no more fit" % len(kept))
         kept.append((kind, key, value))
         self._queue = kept

@@ -44,7 +44,7 @@ class Status:
         return fields
 
     def _versions(self) -> "Fields":
-        versions = self._trust.versions
+        versions = self._trust.in_force
         return {
             "firmware": self._firmware,
             "profile": self._core.profile.name,

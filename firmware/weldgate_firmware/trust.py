@@ -1,8 +1,8 @@
 """What tokens and orders are judged by: key set, revocation list and versions, kept in slots, read at boot.
 
 Deciding is `weldgate_protocol`'s; changing any of it takes an order (`orders`). A slot that can't be read leaves the
-chip without that object and its version on flash: without a key set nothing is accepted, and an older one than the
-last does not come back.
+chip without that object: its version stays on flash, so that the older one in the other slot does not come back in
+force, and the very object that was lost may come again. Without a key set nothing is accepted.
 """
 
 from struct import pack, unpack
@@ -41,7 +41,7 @@ class Trust:
 
     Attributes:
         key_set: None where there is none, or none that can be read.
-        versions: version in force by order kind; never falls.
+        in_force: version in force by order kind, 0 for none.
     """
 
     def __init__(self, core: "Core") -> None:
@@ -51,31 +51,52 @@ class Trust:
         self._kids: "list[bytes]" = []
         sensor = core.sense.meter.profile
         self._sensor = (sensor.on_ma, sensor.off_ma, sensor.over_ma)  # the sensor's own, for settings of 0
-        self.versions: "dict[bytes, int]" = {CONFIG: 0, KEY_SET: 0, REVOCATIONS: 0}
+        self.in_force: "dict[bytes, int]" = {CONFIG: 0, KEY_SET: 0, REVOCATIONS: 0}
+        self._floors: "dict[bytes, int]" = {CONFIG: 0, KEY_SET: 0, REVOCATIONS: 0}  # highest there was; never falls
         self._preparing: "Generator[None, None, None] | None" = None
 
+    @property
+    def lost(self) -> bool:
+        """Whether an object that was in force can't be read any more."""
+        return self.in_force != self._floors
+
+    @property
+    def versions(self) -> "dict[bytes, int]":
+        """By order kind what a new version must exceed: the last one; one less where that object is lost."""
+        found = {}
+        for kind, floor in self._floors.items():
+            found[kind] = floor if self.in_force[kind] == floor else floor - 1
+        return found
+
     def load(self) -> None:
-        """Read what the slots keep; what is damaged counts as absent."""
+        """Read what the slots keep; what is damaged, or older than what was in force, counts as absent."""
         fact = self._core.facts.log.get(VERSIONS)
         if fact is not None and len(fact) == 12:
             config, key_set, revocations = unpack(">III", fact)
-            self.versions = {CONFIG: config, KEY_SET: key_set, REVOCATIONS: revocations}
-        slots = self._core.storage.slots
-        data = slots.load(stores.KEY_SET)
-        if data is not None:
+            self._floors = {CONFIG: config, KEY_SET: key_set, REVOCATIONS: revocations}
+        for kind in _SLOTS:
+            data = self._core.storage.slots.load(_SLOTS[kind])
             try:
-                self._take_key_set(keyset.decode(data))
-            except Refused:
-                self.key_set = None
-        try:
-            stored = cbor.decode(slots.load(stores.REVOCATIONS) or b"\xa0")
-            if isinstance(stored, dict) and stored:
-                self._take_revocations(stored[1], stored[2], stored[3])  # type: ignore[arg-type]
-            stored = cbor.decode(slots.load(stores.CONFIG) or b"\xa0")
-            if isinstance(stored, dict) and stored:
-                self._take_config(stored[1], configs.Config(stored[2]))  # type: ignore[arg-type]
-        except (CborError, ConfigError, KeyError):
-            return  # the slot's CRC was right, so an older or newer firmware wrote it: its version still counts
+                if data is not None:
+                    self._load(kind, data)
+            except (Refused, CborError, ConfigError, KeyError, TypeError):
+                continue  # the slot's CRC was right, so an older or newer firmware wrote it: its version still counts
+
+    def _load(self, kind: bytes, data: bytes) -> None:
+        """Put what a slot holds in force, unless a newer one was."""
+        floor = self._floors[kind]
+        if kind == KEY_SET:
+            key_set = keyset.decode(data)
+            if key_set.version >= floor:
+                self._take_key_set(key_set)
+            return
+        stored = cbor.decode(data)
+        if not isinstance(stored, dict) or stored[1] < floor:  # type: ignore[operator]
+            return
+        if kind == REVOCATIONS:
+            self._take_revocations(stored[1], stored[2], stored[3])  # type: ignore[arg-type]
+        else:
+            self._take_config(stored[1], configs.Config(stored[2]))  # type: ignore[arg-type]
 
     def context(self, used: "Callable[[bytes], bool]") -> Context:
         """Gather what a token or order is judged by, as it is now.
@@ -134,8 +155,8 @@ class Trust:
             self._take_revocations(order.version, order.tokens, order.kids)
         elif order.key_set is not None:
             self._take_key_set(order.key_set)
-        versions = self.versions
-        self._core.facts.put(VERSIONS, pack(">III", versions[CONFIG], versions[KEY_SET], versions[REVOCATIONS]))
+        floors = self._floors
+        self._core.facts.put(VERSIONS, pack(">III", floors[CONFIG], floors[KEY_SET], floors[REVOCATIONS]))
 
     def prepare(self) -> bool:
         """Build a slice of the tables that the next token needs, so that no welder waits; True if there was one."""
@@ -147,6 +168,10 @@ class Trust:
             self._preparing = None
         return True
 
+    def _taken(self, kind: bytes, version: int) -> None:
+        self.in_force[kind] = version
+        self._floors[kind] = max(self._floors[kind], version)
+
     def _take_key_set(self, key_set: "KeySet") -> None:
         if self._preparing is not None:
             self._preparing.close()  # it holds a table of p256
@@ -156,12 +181,12 @@ class Trust:
                 break
         self.key_set = key_set
         self._core.clock.ceiling_s = clocks.from_unix(key_set.expires_s)
-        self.versions[KEY_SET] = max(self.versions[KEY_SET], key_set.version)
+        self._taken(KEY_SET, key_set.version)
 
     def _take_revocations(self, version: int, tokens: "list[bytes]", kids: "list[bytes]") -> None:
         self._tokens = tokens
         self._kids = kids
-        self.versions[REVOCATIONS] = max(self.versions[REVOCATIONS], version)
+        self._taken(REVOCATIONS, version)
 
     def _take_config(self, version: int, config: "Config") -> None:
         core = self._core
@@ -176,7 +201,7 @@ class Trust:
         sensor.on_ma = max(on_ma, sensor.zero_span_ma + 1)
         sensor.off_ma = min(max(config.arc_off_ma or off_ma, sensor.zero_span_ma + 1), sensor.on_ma)
         sensor.over_ma = min(config.over_ma or over_ma, over_ma or config.over_ma)
-        self.versions[CONFIG] = max(self.versions[CONFIG], version)
+        self._taken(CONFIG, version)
 
     def days_left(self) -> "int | None":
         """Return the days until the key set ends, 0 when it has; None without one."""

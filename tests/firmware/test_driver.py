@@ -3,6 +3,7 @@
 import os
 import sys
 import unittest
+from struct import pack
 
 sys.path.append(os.getenv("WELDGATE_VECTORS", "tests/vectors") + "/../firmware")  # tests are no package
 sys.path.append(os.getenv("WELDGATE_VECTORS", "tests/vectors"))
@@ -10,7 +11,8 @@ sys.path.append(os.getenv("WELDGATE_VECTORS", "tests/vectors"))
 import circumstances
 from driver_world import CONSOLE, SCANNER, World
 
-from weldgate_firmware import gate
+from weldgate_firmware import gate, slots
+from weldgate_firmware.log import VERSIONS
 from weldgate_protocol import messages, order, p256, reasons, token
 
 SETUP, TOKENS = circumstances.load("token.json")
@@ -107,6 +109,29 @@ class TestSigned(unittest.TestCase):
         self.world.run(61000)
         self.scan(signed(TOKENS, "plain"))
         self.assertTrue(self.world.outputs.closed)
+
+    def test_a_key_set_that_rotted_is_taken_again(self):
+        """Without its slot no key set is in force, and the very one that was lost is accepted once more."""
+        self.order(messages.KEY_SET, "")
+        size = self.world.flash.sector_size
+        for offset in range(2 * slots.KEY_SET * size, (2 * slots.KEY_SET + 2) * size):
+            self.world.flash.data[offset] = 0
+        self.world.power_cut()
+        self.world.driver.time_offered(SETUP["now_s"], 0, 2)
+        self.assertIsNone(self.world.driver._trust.key_set)
+        self.assertEqual(self.order(messages.KEY_SET, ""), (0, None))
+        self.scan(signed(TOKENS, "plain"))
+        self.assertTrue(self.world.outputs.closed)
+
+    def test_an_older_key_set_does_not_come_back(self):
+        """A slot that holds an older set than was in force, since the newer one rotted, puts none in force."""
+        self.order(messages.KEY_SET, "")
+        version = self.world.driver.hello()["key_set_version"]
+        self.world.storage.log.put(VERSIONS, pack(">III", 0, version + 1, 0))
+        self.world.power_cut()
+        self.world.driver.time_offered(SETUP["now_s"], 0, 2)
+        self.assertIsNone(self.world.driver._trust.key_set)
+        self.assertEqual(self.order(messages.KEY_SET, "")[1], reasons.KEY_SET_VERSION)
 
     def alarms(self, reason):
         """Return the states of the alarm records of a reason, oldest first."""

@@ -348,7 +348,7 @@ class TestOrders(unittest.TestCase):
         """What waited is judged again when its time comes: a newer version has made it old."""
         self.world.live()
         self.world.order("c1", messages.CONFIG, version=5, settings={1: 10})
-        self.world.driver._trust.versions[b"config"] = 9
+        self.world.driver._trust._floors[b"config"] = 9
         self.world.driver.stop()
         self.world.run(500)
 

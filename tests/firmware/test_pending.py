@@ -2,6 +2,7 @@
 
 import unittest
 
+from weldgate_firmware.log import LATCH, LOCK
 from weldgate_firmware.pending import PENDING_MAX, Pending
 from weldgate_protocol.errors import StorageError
 from weldgate_protocol.reasons import STORAGE_FAILED, STORAGE_FULL
@@ -72,6 +73,22 @@ class TestPending(unittest.TestCase):
             self.pending.put(1, b"a", b"one more")
 
         self.assertEqual(caught.exception.code, STORAGE_FULL)
+
+    def test_a_full_queue_has_room_for_every_hold(self):
+        """Eight locks, eight latches and the removals of one order find room where nothing else does."""
+        for number in range(PENDING_MAX):
+            self.pending.put(1, b"a", bytes([number]))
+        for kind in (LATCH, LOCK):
+            for number in range(8):
+                self.pending.put(kind, b"a", bytes([number]))
+        for number in range(8, 16):
+            self.pending.remove(LATCH, bytes([number]))
+        with self.assertRaises(StorageError):
+            self.pending.put(1, b"a", b"one more")
+        while self.pending.flush(False):
+            pass
+
+        self.assertEqual(len(self.log.told), PENDING_MAX + 24)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ sys.path.append(os.getenv("WELDGATE_VECTORS", "tests/vectors") + "/../firmware")
 from driver_world import CONSOLE, DOWNLINK, NOW_UNIX, OTHER, OVER, SCANNER, World
 
 from weldgate_firmware import gate
+from weldgate_firmware.log import USED_ID
 from weldgate_firmware.meter import SENSOR_FAILED, SENSOR_RECOVERED
+from weldgate_firmware.pending import PENDING_MAX
 from weldgate_firmware.storage import LOG_FIRST, RING_FIRST
 from weldgate_protocol import messages, reasons
 
@@ -709,6 +711,29 @@ class TestS4(unittest.TestCase):
 
         self.assertEqual(world.driver.state, gate.LATCHED)
         self.assertEqual(world.driver.heartbeat()["alarm_ids"], ids)
+
+    def test_s4_latched_though_everything_waits_for_flash(self):
+        """A latch and a lock that come while flash fails and its queue is full reach flash once it works again."""
+        world = World().settle()
+        world.flash.broken = list(range(world.flash.sector_count))
+        for number in range(PENDING_MAX):
+            world.driver.core.facts.put(USED_ID, b"\0\0\0\1", b"id-%05d" % number)
+        world.sense.current_ma = 50000
+        world.run(1000)
+        world.driver.lock(1, LOCK, 0)
+        world.sense.current_ma = 0
+        world.run(2000)
+        self.assertEqual(world.driver.state, gate.LATCHED)
+        self.assertEqual(world.driver.core.failures, 0)
+
+        world.flash.broken = []
+        world.run(15000)
+        world.power_cut()
+        world.run(100)
+
+        self.assertEqual(world.driver.state, gate.LATCHED)
+        self.assertEqual(world.driver.heartbeat()["alarms"], [reasons.ALARM_BYPASS])
+        self.assertEqual(world.driver.heartbeat()["lock_ids"], [LOCK])
 
     def test_s4_only_a_clear_that_names_it_clears(self):
         """A clear of another id changes nothing; the one that names the alarm frees the machine and is recorded."""

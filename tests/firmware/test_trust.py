@@ -9,7 +9,7 @@ sys.path.append(os.getenv("WELDGATE_VECTORS", "tests/vectors") + "/../firmware")
 from driver_world import DEVICE, NOW_UNIX, World
 
 from weldgate_firmware import slots
-from weldgate_protocol import messages
+from weldgate_protocol import messages, reasons
 
 
 class TestTrust(unittest.TestCase):
@@ -62,6 +62,65 @@ class TestTrust(unittest.TestCase):
         self.assertEqual(self.world.driver.config.heartbeat_s, 30)
         self.world.order("c4", messages.CONFIG, version=8, settings={1: 13})
         self.assertEqual(self.world.driver.config.heartbeat_s, 13)
+
+    def rot(self, kind):
+        """Let the newer of the two slots of a kind rot, and boot."""
+        sector = self.world.storage.slots._newest(kind)[0]
+        size = self.world.flash.sector_size
+        for offset in range(sector * size, sector * size + 32):
+            self.world.flash.data[offset] = 0
+        self.world.power_cut()
+        self.world.run(100)
+
+    def test_a_rotted_slot_brings_no_older_list_back(self):
+        """With the newer slot rotted no list is in force rather than the older one; that very list is taken again."""
+        new = {"version": 9, "tokens": [b"token-99"], "kids": []}
+        self.world.order("l1", messages.REVOCATIONS, version=8, tokens=[b"token-88"], kids=[b"kid-0001"])
+        self.world.order("l2", messages.REVOCATIONS, **new)
+        self.rot(slots.REVOCATIONS)
+        self.assertEqual(self.context().revoked_tokens, [])
+        self.assertEqual(self.world.driver.hello()["revocations_version"], 0)
+
+        self.world.order("l3", messages.REVOCATIONS, version=8, tokens=[b"token-88"], kids=[])
+        self.assertEqual(self.world.last(messages.ORDER_RESULT)["reason"], reasons.ORDER_VERSION_OLD)
+        self.world.order("l4", messages.REVOCATIONS, **new)
+        for _ in range(2):
+            self.assertEqual(self.context().revoked_tokens, [b"token-99"])
+            self.assertEqual(self.world.driver.hello()["revocations_version"], 9)
+            self.world.power_cut()
+
+    def test_a_rotted_slot_brings_no_older_settings_back(self):
+        """The same of settings: the defaults hold."""
+        self.world.order("c1", messages.CONFIG, version=5, settings={1: 10})
+        self.world.order("c2", messages.CONFIG, version=7, settings={1: 12})
+        self.rot(slots.CONFIG)
+        self.assertEqual(self.world.driver.config.heartbeat_s, 30)
+        self.world.order("c3", messages.CONFIG, version=7, settings={1: 12})
+        self.assertEqual(self.world.driver.config.heartbeat_s, 12)
+
+    def test_another_object_does_not_forget_what_was_lost(self):
+        """What is taken between the loss and the next boot leaves the lost version where it was."""
+        self.world.order("c1", messages.CONFIG, version=6, settings={1: 10})
+        self.world.order("c2", messages.CONFIG, version=7, settings={1: 12})
+        self.rot(slots.CONFIG)
+        self.world.order("l1", messages.REVOCATIONS, version=8, tokens=[], kids=[])
+        self.world.power_cut()
+        self.assertEqual(self.world.driver.config.heartbeat_s, 30)
+        self.assertEqual(self.context().versions[b"config"], 6)
+
+    def test_a_lost_object_is_told_until_it_is_back(self):
+        """Flash that lost an object is an alarm, once, which ends when the object has come again."""
+        self.world.order("c1", messages.CONFIG, version=7, settings={1: 12})
+        self.rot(slots.CONFIG)
+        self.world.skip(130)
+        self.assertEqual(self.flash_alarms(), [1])
+        self.world.order("c2", messages.CONFIG, version=7, settings={1: 12})
+        self.world.skip(61)
+        self.assertEqual(self.flash_alarms(), [1, 2])
+
+    def flash_alarms(self):
+        alarms = self.world.all(messages.ALARM)
+        return [fields["state"] for fields in alarms if fields["alarm"] == reasons.ALARM_FLASH_FAILED]
 
     def test_settings_reach_the_sensor(self):
         """Configured currents replace the sensor's own, 0 gives them back; none hides an arc or makes one of zero."""

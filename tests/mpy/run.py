@@ -23,7 +23,7 @@ from weldgate_simulator.interpreter import Interpreter
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 SUITES = ("protocol", "firmware")
-HEAP = "512wk"  # the tests and their vectors are not on the chip; `make bench` proves the chip's own budget
+HEAP = "1024wk"  # the tests and their vectors are not on the chip; `make bench` proves the chip's own budget
 TIMEOUT_S = 240  # a file
 NAMED = 3  # missing tests named for each file
 # A suite that imports one of these needs sockets, and does not run in an interpreter without.
