@@ -14,6 +14,9 @@ VECTORS = sorted((ROOT / "tests/vectors").glob("*.json"))
 CONDUCT = {
     "M-FRAME-13": "what is not sent",
     "M-CBOR-10": "what is not encoded",
+    "M-BUS-01": "who speaks when",
+    "M-BUS-04": "what is passed over",
+    "M-BUS-05": "who speaks when, and waits",
     "M-SEQ-01": "a record stays as it was first encoded",
     "M-MSG-08": "what is not sent",
     "M-CONV-14": "memory",

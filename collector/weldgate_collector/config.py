@@ -23,16 +23,26 @@ __all__ = [
     "CollectorSection",
     "Config",
     "ControlSection",
+    "LinksSection",
     "LogSection",
     "MetricsSection",
+    "MqttSection",
+    "SerialSection",
     "StoreSection",
     "TcpSection",
+    "TlsSection",
     "UpstreamSection",
     "load_config",
     "parse_config",
 ]
 
 _Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+_LineName = Annotated[str, msgspec.Meta(pattern=r"\A(?!(tcp|tls|mqtt|memory)\Z)[A-Za-z0-9_-]{1,32}\Z")]  # a link's own
+_Device = Annotated[str, msgspec.Meta(pattern=r"\A(0|[1-9][0-9]{0,18})\Z")]  # a chip's number
+# One level holds the chip's number; no wildcard, since the link makes its own.
+_Topic = Annotated[
+    str, msgspec.Meta(pattern=r"\A([^+#{}\x00]|\{collector\})*(\A|/)\{device\}(/([^+#{}\x00]|\{collector\})*)?\Z")
+]
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -55,16 +65,67 @@ class TcpSection(_Section, frozen=True):
     host: Host = "0.0.0.0"  # noqa: S104
     port: _Port = 7460
     max_connections: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 15_000
+
+
+class TlsSection(_Section, frozen=True):
+    """The TLS link, version 1.3 only. Clients must show a certificate where an authority for them is named."""
+
+    certificate_file: FileName
+    key_file: FileName
+    client_ca_file: FileName = ""
+    host: Host = "0.0.0.0"  # noqa: S104 - as TCP
+    port: _Port = 7461
+    max_connections: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 15_000
+    handshake_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 10.0
+
+
+class SerialSection(_Section, frozen=True):
+    """A serial line: one that a chip speaks on by itself (USB), or a bus whose ``devices`` are polled (RS-485)."""
+
+    name: _LineName
+    port: Annotated[str, msgspec.Meta(pattern=r"\A[^\x00]{1,255}\Z")]
+    baud: Annotated[int, msgspec.Meta(ge=1_200, le=4_000_000)] = 115_200
+    devices: Annotated[tuple[_Device, ...], msgspec.Meta(max_length=247)] = ()
+    poll_frames: Annotated[int, msgspec.Meta(ge=1, le=255)] = 8
+    poll_ms: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 20
+    answer_ms: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 100
+    hardware_rs485: bool = False
+
+
+class MqttSection(_Section, frozen=True):
+    """The MQTT link, for modules that publish their frames. ``{collector}`` and ``{device}`` stand in both topics."""
+
+    host: Host = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 1883
+    client_id: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    username: str = ""
+    password_file: FileName = ""
+    tls_ca_file: FileName = ""
+    up_topic: _Topic = "weldgate/1/{collector}/chip/{device}/up"
+    down_topic: _Topic = "weldgate/1/{collector}/chip/{device}/down"
+    max_connections: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 15_000
+    backoff_max_s: Annotated[float, msgspec.Meta(gt=0, le=3_600)] = 30.0
+
+
+class LinksSection(_Section, frozen=True):
+    """What holds on all links together."""
+
     max_unauthenticated: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 4_000
     throttle_s: Annotated[float, msgspec.Meta(ge=0, le=3_600)] = 30.0
+    record_max_mb: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1_024
 
 
 class StoreSection(_Section, frozen=True):
-    """How commits are batched; a commit happens when a batch is full or ``commit_ms`` old."""
+    """How commits are batched, and how long rows are kept; 0 days or megabytes = no such limit."""
 
-    commit_ms: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 10
+    commit_ms: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 25
     batch_rows: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 4_000
     backlog_rows: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = 40_000
+    segment_rows: Annotated[int, msgspec.Meta(ge=100, le=100_000_000)] = 250_000
+    keep_days: Annotated[int, msgspec.Meta(ge=0, le=36_500)] = 400
+    keep_mb: Annotated[int, msgspec.Meta(ge=0)] = 0
+    min_free_mb: Annotated[int, msgspec.Meta(ge=0)] = 256
+    prove_s: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 300.0  # 0 = never
 
 
 class MetricsSection(_Section, frozen=True):
@@ -92,6 +153,10 @@ class _Whole(_Section, frozen=True):
 
     collector: CollectorSection
     tcp: TcpSection | None = None
+    tls: TlsSection | None = None
+    serial: Annotated[tuple[SerialSection, ...], msgspec.Meta(max_length=64)] = ()
+    mqtt: MqttSection | None = None
+    links: LinksSection = LinksSection()
     store: StoreSection = StoreSection()
     upstream: Annotated[tuple[dict[str, Any], ...], msgspec.Meta(max_length=8)] = ()
     metrics: MetricsSection | None = None
@@ -104,6 +169,10 @@ class Config(_Section, frozen=True):
 
     collector: CollectorSection
     tcp: TcpSection | None
+    tls: TlsSection | None
+    serial: tuple[SerialSection, ...]
+    mqtt: MqttSection | None
+    links: LinksSection
     store: StoreSection
     upstream: tuple[UpstreamSection, ...]
     metrics: MetricsSection | None
@@ -180,21 +249,22 @@ def parse_config(text: str, source: str = "configuration", folder: str | Path = 
         file = msgspec.convert(data, _Whole)
     except (msgspec.ValidationError, RecursionError) as error:
         raise CollectorConfigError(TOOL_CONFIG, f"{source}: {_explain(text, str(error), '')}") from error
-    sections: list[UpstreamSection] = []
-    for position, table in enumerate(file.upstream):
-        key = f"upstream[{position}]"
-        section = _upstream(table, text, source, key)
-        if section.name in [other.name for other in sections]:
-            raise _wrong(text, source, f"{key}.name", f"`{section.name}` is there twice")
-        sections.append(section)
+    upstreams = tuple(_upstream(table, text, source, position) for position, table in enumerate(file.upstream))
+    for table, named in (("upstream", upstreams), ("serial", file.serial)):
+        names = [section.name for section in named]
+        for position, name in enumerate(names):
+            if name in names[:position]:
+                raise _wrong(text, source, f"{table}[{position}].name", f"`{name}` is there twice")
     return Config(
-        collector=file.collector, tcp=file.tcp, store=file.store, upstream=tuple(sections), metrics=file.metrics,
-        log=file.log, control=file.control, folder=str(folder),
+        collector=file.collector, tcp=file.tcp, tls=file.tls, serial=file.serial, mqtt=file.mqtt, links=file.links,
+        store=file.store, upstream=upstreams, metrics=file.metrics, log=file.log, control=file.control,
+        folder=str(folder),
     )  # fmt: skip
 
 
-def _upstream(table: dict[str, Any], text: str, source: str, key: str) -> UpstreamSection:
+def _upstream(table: dict[str, Any], text: str, source: str, position: int) -> UpstreamSection:
     """Check one upstream's table by its kind."""
+    key = f"upstream[{position}]"
     kind = table.get("kind", "mqtt")
     try:
         found = adapter(str(kind))

@@ -14,8 +14,10 @@ from weldgate_protocol import reasons
 from .chips import Chips, read_key
 from .config import Config, load_config
 from .errors import StoreError
-from .service import Service, read_password
+from .links.configured import configured_links, read_password
+from .service import Service
 from .store.reader import Reader
+from .store.segments import LEGACY_NAME, list_segments
 from .upstream.adapters import adapter
 
 __all__ = ["check", "configure_logging", "run"]
@@ -34,6 +36,7 @@ def check(config_path: str | Path) -> list[str]:
     lines = [f"collector {config.collector.name}"]
     chips = Chips(config.chips_file)
     lines.append(f"{len(chips)} chips known in {config.chips_file}")
+    lines += [f"link {link.describe()}" for link in configured_links(config)]
     for upstream in config.upstream:
         kind = adapter(upstream.kind)
         if kind.needs_key:
@@ -41,17 +44,24 @@ def check(config_path: str | Path) -> list[str]:
         read_password(config, getattr(upstream, "password_file", ""))
         optional = "" if upstream.required else ", optional"
         lines.append(f"upstream {upstream.name}: {upstream.kind} {kind.describe(upstream)}{optional}")
-    database = config.data_dir / "store.sqlite3"
-    if database.exists():
-        with Reader(database) as reader:
-            lines.append(f"store {database}: {reader.last_index()} rows")
+    if list_segments(config.data_dir):
+        with Reader(config.data_dir) as reader:
+            count = len(reader.segments())
+            rows = f"rows {reader.first_index()} to {reader.last_index()}"
+            lines.append(f"store {config.data_dir}: {rows}, {count} segments")
+    elif (config.data_dir / LEGACY_NAME).exists():
+        lines.append(f"store {config.data_dir}: of one file, will become the first segment")
     else:
-        lines.append(f"store {database}: will be made")
+        lines.append(f"store {config.data_dir}: will be made")
     return lines
 
 
-def run(config_path: str | Path) -> None:
-    """Run a collector until SIGTERM or SIGINT, then stop it gracefully. SIGHUP reads the known chips again.
+def run(config_path: str | Path, record: Path | None = None) -> None:
+    """Run a collector until SIGTERM or SIGINT, then stop it gracefully. SIGHUP reads chips and certificates again.
+
+    Args:
+        config_path: the configuration.
+        record: a file for a recording of what the links carry.
 
     Raises:
         CollectorError: it can't be started, or a part of it ended.
@@ -59,11 +69,11 @@ def run(config_path: str | Path) -> None:
     """
     config = load_config(config_path)
     configure_logging(config)
-    asyncio.run(_run(config))
+    asyncio.run(_run(config, record))
 
 
-async def _run(config: Config) -> None:
-    service = Service(config)
+async def _run(config: Config, record: Path | None) -> None:
+    service = Service(config, record=record)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, service.ended.set)

@@ -7,7 +7,8 @@
             ├── ChipsError            the file of known chips, or a chip to be added to it
             ├── KeyFileError          a secret file that is missing, too open or no key
             ├── StoreError            the database can't be used as asked
-            └── OrderError            an order or token that can't be queued
+            ├── OrderError            an order or token that can't be queued
+            └── RecordingError        a recording that can't be made, read or replayed
 
 What peers send is judged by ``weldgate_protocol``; those errors are its own. ``code`` is a number of the one register
 (``weldgate_protocol.reasons``, 500 up).
@@ -15,7 +16,10 @@ What peers send is judged by ``weldgate_protocol``; those errors are its own. ``
 
 from weldgate_protocol.errors import LocalError
 
-__all__ = ["ChipsError", "CollectorConfigError", "CollectorError", "KeyFileError", "OrderError", "StoreError"]
+__all__ = [
+    "ChipsError", "CollectorConfigError", "CollectorError", "KeyFileError", "OrderError", "RecordingError",
+    "StoreError",
+]  # fmt: skip
 
 
 class CollectorError(LocalError):
@@ -40,3 +44,7 @@ class StoreError(CollectorError):
 
 class OrderError(CollectorError):
     """An order or token that can't be queued; the message says what was allowed."""
+
+
+class RecordingError(CollectorError):
+    """A recording that can't be made, read or replayed; the message names file and line, or where it was to go."""

@@ -259,6 +259,8 @@ class Hub:
     def sweep(self) -> None:
         """Raise the alarm for silence in a live session, close silent connections; called about once a second."""
         now_s = self.clock_s()
+        if self._reader is not None:
+            self._lookups.submit(self._reader.rest)
         if self._held_back or self._writer.trouble:
             self.silence.deaf()  # chips wait for us
         for peer in self._held_back:

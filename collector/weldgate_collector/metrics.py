@@ -32,9 +32,25 @@ class Metrics:
         self.committed = gauge("store_committed_index", "Newest durable row")
         self.backlog = gauge("store_backlog_rows", "Rows accepted and not yet durable")
         self.trouble = gauge("store_trouble", "1 while commits fail")
+        self.low_space = gauge("store_low_space", "1 while the disk has less room than store.min_free_mb")
+        self.segments = gauge("store_segments", "Files of the store")
+        self.store_bytes = gauge("store_bytes", "Size of the store")
+        self.free_bytes = gauge("store_free_bytes", "Room on the store's disk")
+        self.deleted = gauge("segments_deleted_total", "Segments deleted by retention")
+        self.rows_lost = gauge("upstream_rows_lost_total", "Rows deleted before an optional upstream had them")
+        self.gap_numbers = Gauge(
+            "weldgate_gap_numbers", "Numbers that no stored frame has, by state", ["state"], registry=self.registry
+        )
+        self.hole_lines = gauge("store_hole_lines", "Chips and epochs with numbers missing or lost")
+        self.hole_since = gauge("store_hole_since_seconds", "Since when the oldest hole is known, Unix; 0 for none")
+        self.proved_at = gauge("store_proved_at_seconds", "When the store was last proved, Unix; 0 for never")
         self.connections = gauge("connections", "Open connections")
         self.online = gauge("chips_online", "Chips that proved to be there")
         self.silent = gauge("chips_silent", "Chips that fell silent in a live session: each is an alarm")
+        self.link_up = self._labelled("link_up", "1 while bytes can come this way", "link")
+        self.link_connections = self._labelled("link_connections", "Open connections of a link", "link")
+        self.link_refused = self._labelled("link_refused", "Turned away by a link since the start: too many", "link")
+        self.link_faults = self._labelled("link_faults", "Handshakes, ports, brokers, messages that failed", "link")
         self.upstream_connected = self._labelled("upstream_connected", "1 while the broker is reached")
         self.upstream_through = self._labelled("upstream_receipted_pack", "Highest pack receipted, or row delivered")
         self.upstream_waiting = self._labelled("upstream_waiting_rows", "Rows not yet receipted or delivered")
@@ -51,8 +67,8 @@ class Metrics:
     def _gauge(self, name: str, text: str) -> Gauge:
         return Gauge(f"weldgate_{name}", text, registry=self.registry)
 
-    def _labelled(self, name: str, text: str) -> Gauge:
-        return Gauge(f"weldgate_{name}", text, ["upstream"], registry=self.registry)
+    def _labelled(self, name: str, text: str, label: str = "upstream") -> Gauge:
+        return Gauge(f"weldgate_{name}", text, [label], registry=self.registry)
 
     def text(self) -> bytes:
         """Return the exposition format."""

@@ -7,7 +7,6 @@ an ack follows its commit.
 """
 
 import asyncio
-import fcntl
 import os
 import secrets
 import time
@@ -22,25 +21,32 @@ from weldgate_protocol import messages, reasons
 from weldgate_protocol.envelope import decode_order
 from weldgate_protocol.errors import WeldgateError
 
-from .chips import Chips, read_key, read_secret
+from .chips import Chips, read_key
 from .config import Config
 from .control import Asked, ControlSocket, read_token
 from .downlink import Downlink
-from .errors import KeyFileError, OrderError, StoreError
+from .errors import OrderError
 from .hub import Hub, Limits
 from .ingest import Lines, operator_row
-from .links.base import Link
+from .links.base import Link, LinkStatus
+from .links.configured import configured_links, read_password
 from .links.tcp import TcpLink
 from .metrics import Metrics, MetricsPort
 from .orders import Order, lock_order, refused_order, signed_order
+from .recording import Recorder
+from .store.completeness import STATES
+from .store.keeper import Keeper, Retention
+from .store.lock import take_folder
+from .store.proof import Proof
 from .store.reader import Reader
 from .store.schema import Connect, connect
-from .store.writer import Writer
+from .store.segments import segment_folder
+from .store.writer import Row, Writer
 from .upstream.adapters import adapter
 from .upstream.base import Surroundings, Upstream
 from .upstream.row_source import forget_aside
 
-__all__ = ["Service", "read_password"]
+__all__ = ["Service"]
 
 _log = structlog.get_logger("weldgate.service")
 
@@ -52,19 +58,28 @@ _LOCK_WAIT_S = 30 * 86_400
 
 
 class Service:
-    """One collector. Attributes ``hub``, ``tcp``, ``metrics_port`` and ``writer`` exist after ``start``."""
+    """One collector. Attributes ``hub``, ``tcp``, ``tls``, ``metrics_port`` and ``writer`` exist after ``start``."""
 
-    def __init__(self, config: Config, links: tuple[Link, ...] = (), open_connection: Connect = connect) -> None:
+    def __init__(
+        self,
+        config: Config,
+        links: tuple[Link, ...] = (),
+        open_connection: Connect = connect,
+        record: Path | None = None,
+    ) -> None:
         """Take the configuration.
 
         Args:
             config: checked.
             links: more ways in, beside those that the configuration names.
             open_connection: the store's ``connect`` seam.
+            record: a file for a recording of what the links carry.
         """
         self._config = config
         self._links = list(links)
         self._connect = open_connection
+        self._record = record
+        self._recorder: Recorder | None = None
         self._stack = AsyncExitStack()
         self._upstreams: list[Upstream] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -72,12 +87,13 @@ class Service:
         self.part_ended = False
         self.metrics = Metrics()
         self.tcp: TcpLink | None = None
+        self.tls: TcpLink | None = None
         self.metrics_port: MetricsPort | None = None
 
     @property
     def database(self) -> Path:
-        """The store's file."""
-        return self._config.data_dir / "store.sqlite3"
+        """The folder of the store's segments."""
+        return segment_folder(self._config.data_dir)
 
     async def start(self) -> None:
         """Start every part.
@@ -102,9 +118,22 @@ class Service:
         self._loop = asyncio.get_running_loop()
         kinds = [(section, adapter(section.kind)) for section in config.upstream]
         self._key = read_key(config.key_file) if any(kind.needs_key for _, kind in kinds) else b""
+        for link in configured_links(config):
+            self._links.append(link)
+            if isinstance(link, TcpLink) and link.certificates is None:
+                self.tcp = link
+            elif isinstance(link, TcpLink):
+                self.tls = link
         self.chips = Chips(config.chips_file)
         self._open_store()
         self.writer.start()
+        self.keeper = Keeper(self.writer, self._retention(), _told, self._connect)
+        self.keeper.start()
+        stack.push_async_callback(asyncio.to_thread, self.keeper.stop)
+        self.proof = Proof(self._open_reader, config.store.prove_s)
+        if config.store.prove_s:
+            self.proof.start()
+            stack.push_async_callback(asyncio.to_thread, self.proof.stop)
         around = Surroundings(
             config.collector.name, self._key, config.path, lambda name: read_password(config, name), self.writer,
             self._open_reader, self._order_came,
@@ -123,9 +152,13 @@ class Service:
         control = ControlSocket(config.control_socket, self._control_request)
         await control.start()
         stack.push_async_callback(control.stop)
+        if self._record is not None:
+            self._recorder = Recorder(self._record, config.collector.name, config.links.record_max_mb << 20)
+            stack.callback(self._recorder.close)
         self._spawn(self.hub.recall())
         for link in self._links:
-            await link.start(self.hub.accept)
+            accept = self.hub.accept if self._recorder is None else self._recorder.watch(link.name, self.hub.accept)
+            await link.start(accept)
             stack.push_async_callback(link.stop)
         self._spawn(self._tick())
         _log.info("collector_started", name=config.collector.name, chips=len(self.chips), rows=self.writer.committed)
@@ -134,37 +167,47 @@ class Service:
         """Open the store, and make what lives on it: lines, downlink, hub."""
         config = self._config
         config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(self.database, os.O_RDWR | os.O_CREAT, 0o600))  # tokens wait in it; SQLite keeps this mode
-        self._stack.callback(os.close, _lock(config.data_dir / "collector.lock"))
+        self._stack.callback(os.close, take_folder(config.data_dir))
         self.writer = Writer(
-            self.database, config.store.commit_ms, config.store.batch_rows, self._committed, self._connect
+            config.data_dir,
+            config.store.commit_ms,
+            config.store.batch_rows,
+            self._committed,
+            self._connect,
+            segment_rows=config.store.segment_rows,
         )
         self._stack.push_async_callback(asyncio.to_thread, self.writer.stop)
+        lines = Lines(self.writer.highs())
         with self._open_reader() as reader:
-            lines = Lines(reader.highs())
             self.downlink = Downlink(self.writer, reader)
         self.downlink.report = self._report
-        limits = Limits(config.store.backlog_rows)
-        if config.tcp is not None:
-            limits = Limits(config.store.backlog_rows, config.tcp.max_unauthenticated, config.tcp.throttle_s)
-            self.tcp = TcpLink(config.tcp.host, config.tcp.port, config.tcp.max_connections)
-            self._links.append(self.tcp)
+        limits = Limits(config.store.backlog_rows, config.links.max_unauthenticated, config.links.throttle_s)
         self.hub = Hub(self.chips, self.writer, lines, self.downlink, self.metrics, limits, self._open_reader)
+
+    def _retention(self) -> Retention:
+        store = self._config.store
+        required = {upstream.name: upstream.required for upstream in self._config.upstream}
+        return Retention(store.keep_days, store.keep_mb << 20, required, store.min_free_mb << 20)
 
     def health(self) -> dict[str, object]:
         """Return the state in a few words; ``ok`` is False while commits fail."""
         return {
             "ok": not self.writer.trouble,
             "store": self.writer.trouble or "ok",
+            "low_space": self.keeper.status.low_space,
+            "lines_with_holes": self.proof.proved.holes,
             "backlog_rows": self.writer.backlog,
             "committed": self.writer.committed,
             "chips_online": self.hub.online,
+            "links": {status.name: status._asdict() for status in self._link_statuses()},
             "chips_silent": [str(int.from_bytes(device, "big")) for device in self.hub.silence.silent[:_SILENT_TOLD]],
             "upstreams": {upstream.name: upstream.status()._asdict() for upstream in self._upstreams},
         }
 
     def reload(self) -> None:
-        """Read the known chips again; a wrong file is told and changes nothing, chips no longer known are cut off."""
+        """Read chips and certificates again; a wrong file is told and changes nothing, unknown chips are cut off."""
+        if self.tls is not None and self.tls.certificates is not None:
+            self.tls.certificates.reload()
         try:
             if self.chips.reload():
                 _log.info("chips_reloaded", chips=len(self.chips))
@@ -172,8 +215,11 @@ class Service:
         except WeldgateError as error:
             _log.error("chips_not_reloaded", code=error.code, reason=error.message)
 
+    def _link_statuses(self) -> list[LinkStatus]:
+        return [link.status() for link in self._links]
+
     def _open_reader(self) -> Reader:
-        return Reader(self.database, self._connect)
+        return Reader(self._config.data_dir, self._connect)
 
     def _committed(self, index: int) -> None:
         """Pass a commit on; on the writer's thread."""
@@ -189,10 +235,28 @@ class Service:
         metrics.committed.set(self.writer.committed)
         metrics.backlog.set(self.writer.backlog)
         metrics.trouble.set(bool(self.writer.trouble))
+        kept = self.keeper.status
+        metrics.low_space.set(kept.low_space)
+        metrics.segments.set(kept.segments)
+        metrics.store_bytes.set(kept.store_bytes)
+        metrics.free_bytes.set(kept.free_bytes)
+        metrics.deleted.set(self.keeper.deleted)
+        metrics.rows_lost.set(self.keeper.lost)
+        proved = self.proof.proved
+        for state in STATES:
+            metrics.gap_numbers.labels(state).set(proved.numbers.get(state, 0))
+        metrics.hole_lines.set(proved.holes)
+        metrics.hole_since.set(proved.oldest_ms / 1000)
+        metrics.proved_at.set(proved.at_s)
         metrics.connections.set(self.hub.connections)
         metrics.online.set(self.hub.online)
         metrics.silent.set(len(self.hub.silence.silent))
         metrics.orders.set(len(self.downlink))
+        for link in self._link_statuses():
+            metrics.link_up.labels(link.name).set(link.up)
+            metrics.link_connections.labels(link.name).set(link.connections)
+            metrics.link_refused.labels(link.name).set(link.refused)
+            metrics.link_faults.labels(link.name).set(link.faults)
         for upstream in self._upstreams:
             status = upstream.status()
             metrics.upstream_connected.labels(upstream.name).set(status.connected)
@@ -211,6 +275,8 @@ class Service:
                 self.hub.silence.deaf()  # this program stood still: it is no chip's silence
             self.hub.sweep()
             self.downlink.sweep()
+            if self._recorder is not None:
+                self._recorder.flush()
             self.reload()
             if not (self.writer.alive and all(upstream.alive for upstream in self._upstreams)):
                 _log.critical("collector_part_ended")
@@ -302,31 +368,6 @@ class Service:
         return lock_order(device, mode, lock, reason, f"operator:{who}", now_s, _LOCK_WAIT_S)
 
 
-def _lock(path: Path) -> int:
-    """Take the data folder for this process alone, and return the lock's descriptor; the kernel drops it with us.
-
-    Raises:
-        StoreError: another collector has it.
-    """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise StoreError(reasons.TOOL_STORE, f"{path.parent}: another collector runs here") from None
-    return handle
-
-
-def read_password(config: Config, name: str) -> str:
-    """Return the password in a file, empty where none is named.
-
-    Raises:
-        CollectorError: the file is missing, readable by others, or no text.
-    """
-    if not name:
-        return ""
-    path = config.path(name)
-    try:
-        return read_secret(path).decode().strip()
-    except UnicodeDecodeError:
-        raise KeyFileError(reasons.TOOL_BAD_INPUT, f"{path}: no text in UTF-8, as a password is") from None
+def _told(text: str, now_ms: int) -> Row:
+    """Return the record of what retention took from somebody; it is about no chip."""
+    return operator_row(bytes(8), text, now_ms)

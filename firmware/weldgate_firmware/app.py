@@ -17,7 +17,7 @@ from weldgate_firmware.config import Config
 from weldgate_firmware.console import Console
 from weldgate_firmware.driver import Driver
 from weldgate_firmware.indicator import Indicator
-from weldgate_firmware.lines import LineBuffer
+from weldgate_firmware.lines import LineBuffer, printable
 from weldgate_firmware.link import Link
 from weldgate_firmware.meter import Meter, ac_ct_100a, dc_hall_1000a
 from weldgate_firmware.sense import Sense
@@ -224,7 +224,7 @@ class App:
             if self._scanned.overlong:
                 self.scanner_overlong += 1
             else:
-                self.driver.token(_printable(line), VIA_SCANNER)
+                self.driver.token(printable(line), VIA_SCANNER)
         count = board.console_read(self._serial)
         self.console.feed(view[:count])
 
@@ -244,11 +244,6 @@ async def _raise_end(part: "asyncio.Task[None]") -> None:
     except asyncio.CancelledError:
         pass
     raise LocalError(reasons.ALARM_EXCEPTION, "a part of the app is gone")
-
-
-def _printable(line: bytes) -> str:
-    """Return what was scanned as text; a byte that no token has becomes a question mark, which none has either."""
-    return "".join([chr(byte) if 32 <= byte < 127 else "?" for byte in line])
 
 
 def load_identity(storage: Storage) -> "Identity":

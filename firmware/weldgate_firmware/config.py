@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 # (key, name, lowest, highest, default, unit, what it is). All are integers. Keys are never reused.
+# Currents count within the sensor's own numbers (`trust`): 7 and 8 are at least a fifth of the sensor's and above its
+# zero span, 9 at least twice the arc threshold, whatever an order says.
 SETTINGS: "tuple[tuple[int, str, int, int, int, str, str], ...]" = (
     (1, "heartbeat_s", 5, 600, 30, "s", "how often the chip says that it is there"),
     (2, "telemetry_s", 1, 3600, 60, "s", "how much time one telemetry record sums up"),
@@ -22,9 +24,9 @@ SETTINGS: "tuple[tuple[int, str, int, int, int, str, str], ...]" = (
     (4, "idle_end_s", 120, 900, 900, "s", "a session without an arc ends after this"),
     (5, "link_silence_s", 15, 600, 90, "s", "a link that says nothing for so long is dead"),
     (6, "retry_max_s", 5, 300, 300, "s", "the longest wait between two attempts to connect"),
-    (7, "arc_on_ma", 0, 4000000, 0, "mA", "an arc is struck at this; 0: the sensor's own, four times that at most"),
-    (8, "arc_off_ma", 0, 4000000, 0, "mA", "an arc is out below this current; 0 takes the sensor's own"),
-    (9, "over_ma", 0, 4000000, 0, "mA", "over-current ends the session; 0: the sensor's own, which is also the most"),
+    (7, "arc_on_ma", 0, 4000000, 0, "mA", "an arc is struck at this; 0: the sensor's own; a fifth to four times that"),
+    (8, "arc_off_ma", 0, 4000000, 0, "mA", "an arc is out below this; 0: the sensor's own, a fifth of that at least"),
+    (9, "over_ma", 0, 4000000, 0, "mA", "over-current ends the session; 0: the sensor's own, also the most"),
     (10, "bypass_ma", 0, 15000, 0, "mA", "alarm above this with the relay open; 0: the profile's, twice that at most"),
 )
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LINE_MAX = const(512)  # a token of the largest legal size takes 311 characters, its JSON form some 40 more
 QR_PREFIX = "WG1:"
+ESCAPES = '"\\/bfnrt'  # of JSON, but for \\u: no command takes what is not ASCII
 
 
 class ConsoleError(RemoteError):
@@ -113,14 +114,15 @@ def _words(text: str) -> "tuple[str, str]":
 
 
 def _request(text: str) -> "tuple[str, str, Any]":
-    """Read a JSON request: cmd text, arg text (optional), id integer or text (optional).
+    """Read a JSON request: cmd text, arg text (optional), id integer or text (optional); other members are passed over.
 
     Raises:
         ConsoleError: no JSON object, or a member of another kind (CONSOLE_ARGUMENT).
     """
-    # MicroPython 1.25 reads an object that is cut off as if it were whole: a dropped byte must not run a command.
-    if text[-1:] != "}" or (text.count('"') - text.count('\\"')) % 2:
-        raise ConsoleError(reasons.CONSOLE_ARGUMENT, "the line begins like JSON and is cut off")
+    # MicroPython 1.25 reads what is cut off as if it were whole, and takes commas and colons for blanks: a byte lost or
+    # turned must not run a command.
+    if not _is_request(text):
+        raise ConsoleError(reasons.CONSOLE_ARGUMENT, "the line begins like JSON and is cut off or no request")
     try:
         request = json.loads(text)
     except (ValueError, RuntimeError, MemoryError):  # too deep is a RuntimeError on both interpreters
@@ -132,9 +134,40 @@ def _request(text: str) -> "tuple[str, str, Any]":
     number = request.get("id")
     if not isinstance(name, str) or not isinstance(argument, str):
         raise ConsoleError(reasons.CONSOLE_ARGUMENT, 'a request has "cmd" and perhaps "arg", both text')
-    if number is not None and not isinstance(number, (int, str)):
-        raise ConsoleError(reasons.CONSOLE_ARGUMENT, '"id" is a number or text')
     return name, argument, number
+
+
+def _is_request(text: str) -> bool:
+    """Tell whether a text is one flat JSON object whose values are text, integers or null."""
+    bare = ""  # each string as one quotation mark
+    inside = False
+    escaped = False
+    for char in text:
+        if escaped:
+            escaped = False
+            if char not in ESCAPES:
+                return False
+        elif inside and char == "\\":
+            escaped = True
+        elif char == '"':
+            inside = not inside
+            if inside:
+                bare += char
+        elif not inside:
+            bare += char
+    if inside or bare[:1] != "{" or bare[-1:] != "}":
+        return False
+    for member in bare[1:-1].split(","):
+        colon = member.find(":")
+        value = member[colon + 1 :].strip()
+        if member[: max(colon, 0)].strip() != '"' or not (value == '"' or value == "null" or _is_integer(value)):
+            return False
+    return True
+
+
+def _is_integer(text: str) -> bool:
+    digits = text[1:] if text[:1] == "-" else text
+    return digits.isdigit() and (digits[0] != "0" or digits == "0")
 
 
 def _plain(value: "Any") -> str:

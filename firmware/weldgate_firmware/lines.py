@@ -41,3 +41,8 @@ class LineBuffer:
                 self._length += 1
             else:
                 self._cut = True
+
+
+def printable(line: bytes) -> str:
+    """Return what was scanned as text; a byte that no token has becomes a question mark, which none has either."""
+    return "".join([chr(byte) if 32 <= byte < 127 else "?" for byte in line])

@@ -3,13 +3,14 @@
 Order on flash (DESIGN section 3): used id, the open session, session-start, and only then RECORDS_DURABLE. For a
 resumption: powered seconds rounded up, the open session as running, session-resume. Nothing begins before all older
 facts and records are written, so flash that does not take them lets no session start. Each step is one slice; a lock
-or an alarm between two of them drops the rest.
+or an alarm between two of them drops the rest, and after a step that blocked what came meanwhile is heard first.
 """
 
 from struct import pack
 
 from weldgate_firmware import clock as clocks
 from weldgate_firmware import gate as gates
+from weldgate_firmware.clock import ticks_diff
 from weldgate_firmware.log import POWERED, SESSION, USED_ID
 from weldgate_firmware.sessions import Session
 from weldgate_firmware.spool import SESSION as SESSION_PRIORITY
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from weldgate_protocol.token import Claims
 
 COMMIT_MS = const(5000)  # flash that takes longer than this is as good as none
+BLOCKED_MS = const(40)  # a step that took so long has held up everybody: a lock may have come meanwhile,
+TURNS = const(2)  # so the link gets its turn between two empty slices before the relay may close
 
 
 def end_of(claims: "Claims") -> int:
@@ -45,6 +48,7 @@ class Starts:
         self._at = 0
         self._fresh: "Session | None" = None  # the session that is being started, not yet the core's
         self._waited_ms = 0
+        self._turns = 0
         core.begin_commit = self.begin
         core.drop_commit = self.drop
 
@@ -52,6 +56,7 @@ class Starts:
         """Begin to write: the resumption of an interrupted session, or the start by the token that waits."""
         self._waited_ms = 0
         self._at = 0
+        self._turns = 0
         if self._core.session is not None:
             self._steps = (self._mark_running, self._record_resume)
         else:
@@ -81,15 +86,21 @@ class Starts:
         if not self._steps:
             return False
         core = self._core
-        try:
-            if self._drained():
-                self._steps[self._at]()
-                self._at += 1
-        except StorageError as error:
-            full = error.code == reasons.STORAGE_FULL
-            self._fail(reasons.GATE_SPOOL_FULL if full else reasons.GATE_FLASH_FAILED)
-            return True
-        if self._at == len(self._steps):
+        if self._turns:
+            self._turns -= 1
+        else:
+            begun = core.clock.ticks_ms()
+            try:
+                if self._drained():
+                    self._steps[self._at]()
+                    self._at += 1
+            except StorageError as error:
+                full = error.code == reasons.STORAGE_FULL
+                self._fail(reasons.GATE_SPOOL_FULL if full else reasons.GATE_FLASH_FAILED)
+                return True
+            if ticks_diff(core.clock.ticks_ms(), begun) >= BLOCKED_MS:
+                self._turns = TURNS
+        if self._at == len(self._steps) and not self._turns:
             self._steps = ()
             self._fresh = None
             core.post(gates.RECORDS_DURABLE)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from weldgate_protocol.order import Order
 
 ARC_ON_TIMES = const(4)  # a configured arc threshold is at most so many times the sensor's own
+ARC_PART = const(5)  # and at least this part of it: below lies noise, which would burn as an arc and never be idle
+OVER_TIMES = const(2)  # configured over-current is at least so many times the arc threshold, else no session lasts
 
 CONFIG = b"config"
 KEY_SET = b"key-set"
@@ -194,13 +196,16 @@ class Trust:
         core.watch.limit(config.bypass_ma, core.profile)
         sensor = core.sense.meter.profile
         on_ma, off_ma, over_ma = self._sensor
+        # The zero may be off by its span and must never pass for an arc; an arc is out below where it is struck.
+        on_least = max(on_ma // ARC_PART, sensor.zero_span_ma + 1)
+        off_least = max(off_ma // ARC_PART, sensor.zero_span_ma + 1)
         if config.arc_on_ma:
             on_ma = min(config.arc_on_ma, ARC_ON_TIMES * on_ma)  # an arc that nobody counts is a lost record
             off_ma = on_ma * 7 // 10
-        # The zero may be off by its span and must never pass for an arc; an arc is out below where it is struck.
-        sensor.on_ma = max(on_ma, sensor.zero_span_ma + 1)
-        sensor.off_ma = min(max(config.arc_off_ma or off_ma, sensor.zero_span_ma + 1), sensor.on_ma)
-        sensor.over_ma = min(config.over_ma or over_ma, over_ma or config.over_ma)
+        sensor.on_ma = max(on_ma, on_least)
+        sensor.off_ma = min(max(config.arc_off_ma or off_ma, off_least), sensor.on_ma)
+        over = max(config.over_ma, OVER_TIMES * sensor.on_ma) if config.over_ma else over_ma
+        sensor.over_ma = min(over, over_ma or over)
         self._taken(CONFIG, version)
 
     def days_left(self) -> "int | None":

@@ -8,6 +8,8 @@ from weldgate_protocol.errors import CoseError
 from weldgate_protocol.reasons import BASE45_MALFORMED
 
 _ALPHABET = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"  # RFC 9285 §4.2, Table 1
+# Value of each byte as a character; 127, which -1 & 127 is, for what is none of the 45.
+_VALUES = bytes([_ALPHABET.find(bytes([code])) & 127 for code in range(256)])
 
 
 def encode(data: bytes) -> str:
@@ -35,22 +37,29 @@ def decode(text: "str | bytes") -> bytes:
         raise CoseError(BASE45_MALFORMED, "base45 text with a character out of its 45")
     if len(raw) % 3 == 1:
         raise CoseError(BASE45_MALFORMED, "base45 text of %d characters, not 3n or 3n + 2" % len(raw))
-    out = bytearray()
-    for i in range(0, len(raw), 3):
-        value = 0
-        scale = 1
-        for code in raw[i : i + 3]:
-            digit = _ALPHABET.find(code.to_bytes(1, "big"))
-            if digit < 0:
-                raise CoseError(BASE45_MALFORMED, "base45 text with a character out of its 45")
-            value += digit * scale
-            scale *= 45
-        if scale == 45 * 45:
-            if value > 0xFF:
-                raise CoseError(BASE45_MALFORMED, "base45 pair worth %d, at most 255" % value)
-        else:
-            if value > 0xFFFF:
-                raise CoseError(BASE45_MALFORMED, "base45 triple worth %d, at most 65535" % value)
-            out.append(value >> 8)
-        out.append(value & 0xFF)
+    values = _VALUES
+    size = len(raw) // 3 * 2
+    out = bytearray(size)
+    at = 0
+    for to in range(0, size, 2):
+        low = values[raw[at]]
+        middle = values[raw[at + 1]]
+        high = values[raw[at + 2]]
+        if (low | middle | high) & 64:  # of 0 to 44, none has this bit
+            raise CoseError(BASE45_MALFORMED, "base45 text with a character out of its 45")
+        value = low + 45 * middle + 2025 * high
+        if value > 0xFFFF:
+            raise CoseError(BASE45_MALFORMED, "base45 triple worth %d, at most 65535" % value)
+        out[to] = value >> 8
+        out[to + 1] = value & 0xFF
+        at += 3
+    if at != len(raw):
+        low = values[raw[at]]
+        middle = values[raw[at + 1]]
+        if (low | middle) & 64:
+            raise CoseError(BASE45_MALFORMED, "base45 text with a character out of its 45")
+        value = low + 45 * middle
+        if value > 0xFF:
+            raise CoseError(BASE45_MALFORMED, "base45 pair worth %d, at most 255" % value)
+        out.append(value)
     return bytes(out)

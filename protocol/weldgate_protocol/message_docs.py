@@ -7,7 +7,7 @@ __all__ = ["ENUMS", "FIELDS", "RESERVED", "SUMMARIES", "meaning"]
 
 # Messages that have their numbers now and their behaviour later.
 RESERVED = frozenset(
-    {"part-status", "challenge", "update-progress", "removal", "poll", "rekey", "challenge-answer", "update", "part"}
+    {"part-status", "challenge", "update-progress", "removal", "rekey", "challenge-answer", "update", "part"}
 )
 
 SUMMARIES: dict[str, str] = {

@@ -4,8 +4,10 @@ Each is a `Snippet` for `cachegrind.count`. The tick is that of the whole app on
 memory, ticks by hand and sixteen samples; the interrupt that takes the samples and the link are not in it.
 """
 
+import itertools
 import time
 from array import array
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from weldgate_firmware.identity import encode
@@ -14,7 +16,15 @@ from weldgate_issuer import Issuer, IssuerError, token_text
 from weldgate_simulator import provision
 from weldgate_simulator.arc import Envelope, Phase, Stretch, Welder
 
-__all__ = ["FRAME_BYTES", "Snippet", "frame_snippets", "tick_snippets", "token_snippets"]
+__all__ = [
+    "FRAME_BYTES",
+    "Snippet",
+    "frame_snippets",
+    "tick_snippets",
+    "token_heap_programs",
+    "token_slices",
+    "token_snippets",
+]
 
 FRAME_BYTES = 100  # header 26, payload 66, tag 8
 TICKS = 200  # two seconds: what happens once a window and once a second is in the mean
@@ -104,12 +114,24 @@ if not running.driver.closed or not running.driver.core.sense.burning:
 """
 
 _CHECK_SETUP = """
-from weldgate_protocol import claims, keyset, p256, token
+from weldgate_protocol import claims, keyset, p256_comb, token
 key_set = keyset.decode(bytes.fromhex("{key_set}"))
 context = claims.Context(bytes.fromhex("{device}"), "{area}", key_set, {now}, claims.QUALITY_SYNCED, lambda _: False)
 """
+_PART = """
+def part(slices):
+  steps = token.verify_steps("{token}", context)
+  for _ in range(slices):
+    if next(steps, True):
+      break
+  steps.close()
+"""
+_TIDY = """
+import gc
+gc.collect()
+"""  # what the setup left would else be collected in the middle of what is counted
 _COLD = """
-for table in p256._tables:
+for table in p256_comb.tables:
   table.public = b""
 """
 
@@ -142,17 +164,48 @@ def tick_snippets() -> list[Snippet]:
     return [Snippet("an arc burns", live, "step()", TICKS), Snippet("idle", setup, "step()", TICKS)]
 
 
-def token_snippets() -> list[Snippet]:
-    """Return the check of the largest token, as text from the scanner: its key's table is there, or is to be made."""
+def _token_setup() -> tuple[str, str]:
+    """Return what a check needs, and the largest token as text."""
     now_s = int(time.time())
     issuer = Issuer.generate(now_s)
     key_set = issuer.issue_key_set(issued_s=now_s)
     setup = _CHECK_SETUP.format(key_set=key_set.hex(), device=_DEVICE.hex(), area=_AREA, now=now_s)
-    check = f'token.verify("{token_text(largest_token(issuer, now_s))}", context)'
+    return setup, token_text(largest_token(issuer, now_s))
+
+
+def token_snippets() -> list[Snippet]:
+    """Return the check of the largest token, as text from the scanner: its key's table is there, or is to be made."""
+    setup, text = _token_setup()
+    check = f'token.verify("{text}", context)'
     return [
-        Snippet("its key known", f"{setup}{check}", check, 3),
-        Snippet("its key new", f"{setup}{check}", f"{_COLD}{check}", 1),
+        Snippet("its key known", f"{setup}{check}{_TIDY}", check, 3),
+        Snippet("its key new", f"{setup}{check}{_TIDY}", f"{_COLD}{check}", 1),
     ]
+
+
+def token_slices(known: bool = True) -> Iterator[Snippet]:
+    """Yield the first slice of the same check, the first two, and so on without end: each counts those before it too.
+
+    Args:
+        known: whether the key's table is there.
+    """
+    setup, text = _token_setup()
+    setup = f'{setup}{_PART.format(token=text)}token.verify("{text}", context){_TIDY}'
+    for slices in itertools.count(1):
+        part = f"part({slices})"
+        yield Snippet(f"first {slices}", setup, part if known else f"{_COLD}{part}", 1)
+
+
+def token_heap_programs() -> tuple[str, str]:
+    """Return a program that prints the heap taken without any table, and one that does the whole check.
+
+    The second makes the key's table, and checks the token three times with it.
+    """
+    setup, text = _token_setup()
+    without = "p256_comb.tables[:] = []\np256_comb.generator = None\nimport gc\ngc.collect()"
+    bare = f"{setup}{without}\nprint('@heap', gc.mem_alloc())"
+    check = f'for _ in range(3):\n  token.verify("{text}", context)\nprint("@held")'
+    return bare, f"import gc\ngc.threshold(8192)\n{setup}gc.threshold(-1)\n{check}"  # as boot.py and main do
 
 
 def largest_token(issuer: Issuer, now_s: int) -> bytes:

@@ -11,10 +11,18 @@ from typing import NamedTuple
 
 from weldgate_protocol.errors import LocalError
 from weldgate_protocol.reasons import TOOL_INTERPRETER
-from weldgate_simulator import build, cachegrind, interpreter, memory
+from weldgate_simulator import build, cachegrind, interpreter, memory, timed
 from weldgate_simulator import line as lines
 from weldgate_simulator.chip_scenario import ChipScenario, open_scenario
-from weldgate_simulator.chip_snippets import FRAME_BYTES, Snippet, frame_snippets, tick_snippets, token_snippets
+from weldgate_simulator.chip_snippets import (
+    FRAME_BYTES,
+    Snippet,
+    frame_snippets,
+    tick_snippets,
+    token_heap_programs,
+    token_slices,
+    token_snippets,
+)
 from weldgate_simulator.interpreter import Interpreter
 from weldgate_simulator.interpreter_chip import build_modules
 
@@ -22,6 +30,7 @@ __all__ = ["FIGURES", "Figure", "data_high_water", "heap_after_import"]
 
 _ROOMY = "8m"  # for counting instructions: no collection of garbage in between
 _STEP_BYTES = 1024
+_NO_SLICE = 1000  # instructions; the least slice of a check is twenty times that
 # What the app finds in place when it is imported: on the chip these are C.
 _STAND_INS = """
 import sys
@@ -122,6 +131,38 @@ def _heap_high_water(say: Callable[[str], None]) -> Figure:
     return Figure("chip.heap_high_water_bytes", value, "bytes", note)
 
 
+def token_check_heap(chip: Interpreter) -> int:
+    """Return the least heap with which the largest token is verified, tables and all, less code and key set.
+
+    Raises:
+        MeasureError: it is not verified with twice the budget.
+        BuildError: the modules cannot be compiled.
+    """
+    paths = build_modules(chip)
+    bare, check = token_heap_programs()
+    words = chip.run(["-c", bare], heap=_ROOMY, paths=paths).stdout.decode(errors="replace").split("@heap ")
+    if len(words) != 2:
+        raise memory.MeasureError(TOOL_INTERPRETER, f"no token was set up: {words[0][-2000:]}")
+    code = int(words[1])
+
+    def passes(size: int) -> bool:
+        return b"@held" in chip.run(["-c", check], heap=str(size), paths=paths).stdout
+
+    return memory.smallest_heap(passes, code, code + 2 * memory.DATA_BUDGET_BYTES, _STEP_BYTES) - code
+
+
+def dearest_slice() -> tuple[int, int]:
+    """Return how many slices a check by a known key comes in, and the instructions of the dearest."""
+    total, dearest = 0, 0
+    for slices, snippet in enumerate(token_slices()):
+        ((_, counted),) = _counts([snippet])
+        if slices and counted - total < _NO_SLICE:  # the check was at its end before
+            return slices, dearest
+        dearest = max(dearest, counted - total)
+        total = counted
+    raise memory.MeasureError(TOOL_INTERPRETER, "a check without end")
+
+
 def _counts(snippets: Sequence[Snippet]) -> list[tuple[Snippet, int]]:
     """Count each snippet's instructions."""
     missing = cachegrind.available()
@@ -151,8 +192,41 @@ def _gate_tick(_say: Callable[[str], None]) -> Figure:
 
 def _token_check(_say: Callable[[str], None]) -> Figure:
     counted = _counts(token_snippets())
-    note = "the largest legal token, 200 bytes, as text from the scanner; " + _told(counted)
+    slices, dearest = dearest_slice()
+    note = (
+        f"the largest legal token, 200 bytes, as text from the scanner; {_told(counted)}; with its key known it comes "
+        f"in {slices} slices, the dearest {dearest}"
+    )
     return Figure("chip.token_check.x86_64_instructions", counted[0][1], "instructions", note)
+
+
+def _token_check_heap(_say: Callable[[str], None]) -> Figure:
+    chip = _chip()
+    value = token_check_heap(chip)
+    note = (
+        f"smallest heap with which it is verified, less code and key set, to {_STEP_BYTES}; all tables are in "
+        f"it; {chip.name}, {chip.bits} bits"
+    )
+    return Figure("chip.token_check.heap_bytes", value, "bytes", note)
+
+
+def _reaction(name: str, found: timed.Reaction, what: str) -> Figure:
+    note = (
+        f"{what}; {found.moments} moments that differ, the worst at {found.at_ms} ms; virtual time, each operation "
+        f"charged what it costs on an ESP32 (docs/safety.md)"
+    )
+    return Figure(name, found.worst_ms, "ms", note)
+
+
+def _lock_to_open(say: Callable[[str], None]) -> Figure:
+    say("a lock at each of 10,000 milliseconds of a busy chip")
+    what = "from a lock's last byte until the pin is open for good, at every millisecond of ten busy seconds"
+    return _reaction("chip.lock_to_open_worst_ms", timed.lock_to_open(*timed.world()), what)
+
+
+def _bypass_to_alarm(_say: Callable[[str], None]) -> Figure:
+    what = "from a current past the open relay until the alarm is latched, at every millisecond of two seconds"
+    return _reaction("chip.bypass_to_alarm_worst_ms", timed.bypass_to_alarm(*timed.world()), what)
 
 
 def _told(counted: Sequence[tuple[Snippet, int]]) -> str:
@@ -167,4 +241,7 @@ FIGURES: dict[str, Callable[[Callable[[str], None]], Figure]] = {
     "chip.frame.x86_64_instructions": _frame,
     "chip.gate_tick.x86_64_instructions": _gate_tick,
     "chip.token_check.x86_64_instructions": _token_check,
+    "chip.token_check.heap_bytes": _token_check_heap,
+    "chip.lock_to_open_worst_ms": _lock_to_open,
+    "chip.bypass_to_alarm_worst_ms": _bypass_to_alarm,
 }

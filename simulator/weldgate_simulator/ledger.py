@@ -1,6 +1,6 @@
 """The ledger: what the chips emitted, the collector stored and the consumer was delivered, identity by identity.
 
-``python -m weldgate_simulator.ledger --flash DIR --store FILE --consumer FILE [--trace …] [--json]``
+``python -m weldgate_simulator.ledger --flash DIR --store DIR --consumer FILE [--trace …] [--json]``
 
 Three sets of identities (chip, epoch, sequence number) with their bytes, each read from where it lies: the images of
 the chips' flash, the collector's SQLite and the consumer's. No counter of the product is asked and no code of it is
@@ -21,7 +21,7 @@ import cbor2
 from weldgate_simulator import ledger_arc
 from weldgate_simulator.ledger_flash import Identity, Row, identity_of, read_image
 
-__all__ = ["balance", "covered", "main", "read_consumer", "read_flash", "read_store", "uncovered"]
+__all__ = ["balance", "covered", "main", "read_consumer", "read_flash", "read_store", "segment_files", "uncovered"]
 
 _START, _ARC, _REFUSAL, _ALARM, _GAP = 0x40, 0x44, 0x46, 0x47, 0x48  # SPEC, message types
 _OWN_GAP, _OWN_CONFLICT = 1, 2  # SPEC, collector's own records
@@ -36,11 +36,24 @@ def read_flash(folder: Path) -> list[Row]:
     return [row for path in sorted(folder.glob("*.flash")) for row in read_image(path.read_bytes())]
 
 
+def segment_files(path: Path) -> list[Path]:
+    """Return a store's files, oldest first: those in its ``segments``, or the one that is named."""
+    return sorted((path / "segments").glob("*.sqlite3")) if path.is_dir() else [path]
+
+
 def read_store(path: Path) -> tuple[list[Row], list[Own]]:
-    """Return the frames and own records in the collector's store."""
-    frames = _query(path, "SELECT device, epoch, seq, raw FROM records WHERE kind = 1 ORDER BY idx")
-    own = _query(path, "SELECT (SELECT value FROM meta WHERE key = 'store_id'), idx, raw FROM records WHERE kind = 2")
-    return [_checked(row, path) for row in frames], own
+    """Return the frames and own records in the collector's store: a segment, or the folder that has ``segments``."""
+    paths = segment_files(path)
+    if not paths:
+        raise ValueError(f"{path}: no segments are there")
+    store_id = _query(paths[-1], "SELECT value FROM meta WHERE key = 'store_id'")[0][0]
+    frames: list[Row] = []
+    own: list[Own] = []
+    for each in paths:
+        rows = _query(each, "SELECT device, epoch, seq, raw FROM records WHERE kind = 1 ORDER BY idx")
+        frames += [_checked(row, each) for row in rows]
+        own += [(store_id, *row) for row in _query(each, "SELECT idx, raw FROM records WHERE kind = 2")]
+    return frames, own
 
 
 def read_consumer(path: Path) -> tuple[list[Row], list[Own]]:
@@ -54,7 +67,12 @@ def read_consumer(path: Path) -> tuple[list[Row], list[Own]]:
 
 def _rows_gone(path: Path) -> int:
     """Return how many numbers of the store's own count, which has no hole, hold no row; own records have no other."""
-    return int(_query(path, "SELECT coalesce(max(idx), 0) - count(*) FROM records")[0][0])
+    files = segment_files(path)
+    counts: list[tuple[int, int]] = [
+        _query(each, "SELECT count(*), coalesce(max(idx), 0) FROM records")[0] for each in files
+    ]
+    first: int = _query(files[0], "SELECT first FROM segment")[0][0]
+    return max(0, max(last for _, last in counts) - first + 1) - sum(count for count, _ in counts)
 
 
 def _came_again(path: Path) -> int:
@@ -134,7 +152,7 @@ def report(folder: Path, store: Path, consumer: Path, trace: tuple[Path, str, in
 
     Args:
         folder: images of the chips' flash.
-        store: the collector's database.
+        store: the collector's data folder, or one segment.
         consumer: the consumer's.
         trace: the file, the run, and the chip that played it; None for none.
 
@@ -232,7 +250,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
     parser = argparse.ArgumentParser(prog="weldgate_simulator.ledger", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--flash", required=True, type=Path, help="folder of flash images, <chip>.flash")
-    parser.add_argument("--store", required=True, type=Path, help="the collector's store.sqlite3")
+    parser.add_argument("--store", required=True, type=Path, help="the collector's data folder")
     parser.add_argument("--consumer", required=True, type=Path, help="the consumer's database")
     parser.add_argument("--trace", type=Path, help="the trace file that one chip's welder played")
     parser.add_argument("--run", help="which run of it")

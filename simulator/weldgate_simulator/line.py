@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from weldgate_collector import Chip, add_chips, write_secret
+from weldgate_collector import Chip, Reader, add_chips, write_secret
 from weldgate_protocol.errors import LocalError
 from weldgate_protocol.reasons import TOOL_TIMEOUT
 
@@ -54,7 +54,7 @@ class Line:
     Attributes:
         port: the collector's TCP port.
         broker: the broker.
-        store, journal: the collector's and the consumer's database.
+        store, journal: the collector's store and the consumer's database.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Line:
         self._tethered = tethered
         self.port = free_port()
         self.metrics_port = free_port()
-        self.store = folder / "data" / "store.sqlite3"
+        self.store = folder / "data"
         self.journal = folder / "consumer.sqlite3"
         self.key_file = folder / "collector.key"
         self.chips_file = folder / "chips.jsonl"
@@ -185,7 +185,10 @@ pack_ms = 20
 
     def stored(self) -> list[tuple[int, int, int, bytes]]:
         """Return (device, epoch, seq, raw) of every frame in the collector's store, in order of arrival."""
-        return _query(self.store, "SELECT device, epoch, seq, raw FROM records WHERE kind = 1 ORDER BY idx")
+        if not (self.store / "segments").exists():
+            return []
+        with Reader(self.store) as reader:
+            return [(row.device, row.epoch, row.seq, row.raw) for row in reader.records(kind=1)]
 
     def delivered(self) -> list[tuple[int, int, int, bytes]]:
         """Return (device, epoch, seq, raw) of every frame the consumer committed."""
@@ -207,8 +210,8 @@ pack_ms = 20
 
     def store_id(self) -> bytes:
         """Return the collector's store id."""
-        found: bytes = _query(self.store, "SELECT value FROM meta WHERE key = 'store_id'")[0][0]
-        return found
+        with Reader(self.store) as reader:
+            return reader.store_id()
 
     def cpu_s(self) -> dict[str, float]:
         """Return the CPU seconds of each process up to now."""

@@ -4,7 +4,8 @@ It is the protocol's own chip side (``ChipConversation``) without a chip around 
 itself by a heartbeat, sends from the collector's high-water on, keeps at most ``window`` frames unacknowledged, and
 reconnects when it loses the connection. The ledger says what was acknowledged: that is what may never be lost.
 
-``python -m weldgate_simulator.load --collector HOST:PORT --chips-file FILE --frames N`` prints frames/s as JSON.
+``python -m weldgate_simulator.load --collector HOST:PORT --chips-file FILE --frames N`` prints frames/s as JSON; with
+``--tls-ca FILE`` it connects by TLS 1.3, and with ``--tls-cert`` and ``--tls-key`` it shows a certificate of its own.
 """
 
 import argparse
@@ -12,9 +13,10 @@ import asyncio
 import json
 import random
 import secrets
+import ssl
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from weldgate_protocol.frame import FLAG_DURABLE, FLAG_PARITY, QUALITY_SYNCED, e
 from weldgate_protocol.keys import HmacKey, derive
 from weldgate_protocol.stream import FrameStream
 
-__all__ = ["Load", "Sender", "main", "make_chips"]
+__all__ = ["Load", "Sender", "main", "make_chips", "tls_client"]
 
 _RETRY_MIN_S, _RETRY_MAX_S = 0.02, 0.3
 _HELLO: dict[str | int, Any] = {
@@ -104,14 +106,23 @@ class Sender(asyncio.Protocol):
         """How many frames it has."""
         return len(self.raws)
 
-    async def run(self, host: str, port: int) -> None:
-        """Connect and send until everything is acknowledged; lost connections are made again."""
+    async def run(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
+        """Connect by TCP or TLS and send until everything is acknowledged."""
+        loop = asyncio.get_running_loop()
+        await self.run_by(lambda: loop.create_connection(lambda: self, host, port, ssl=tls))
+
+    async def run_by(self, dial: Callable[[], Awaitable[object]]) -> None:
+        """Send until everything is acknowledged; lost connections are made again.
+
+        Args:
+            dial: connects this protocol to a transport; an OSError means not now.
+        """
         loop = asyncio.get_running_loop()
         self.done = loop.create_future()
         while not self.done.done():
             self._closed = asyncio.Event()
             try:
-                await loop.create_connection(lambda: self, host, port)
+                await dial()
                 await self._closed.wait()
             except OSError:
                 pass  # the collector is away for now
@@ -196,10 +207,10 @@ class Load:
         """How many were acknowledged up to now."""
         return sum(sender.acknowledged for sender in self.senders)
 
-    async def run(self, host: str, port: int) -> float:
+    async def run(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> float:
         """Send everything and return the seconds until the last ack."""
         started_s = time.perf_counter()
-        await asyncio.gather(*(sender.run(host, port) for sender in self.senders))
+        await asyncio.gather(*(sender.run(host, port, tls) for sender in self.senders))
         return time.perf_counter() - started_s
 
 
@@ -207,7 +218,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the program; prints one JSON object.
 
     Returns:
-        The exit code: 0, or 1 when the file of chips can't be used.
+        The exit code: 0, or 1 when the file of chips or a TLS file can't be used.
     """
     parser = argparse.ArgumentParser(prog="weldgate_simulator.load", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--collector", required=True, help="HOST:PORT")
@@ -215,18 +226,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--frames", type=int, default=1_000, help="by each chip")
     parser.add_argument("--window", type=int, default=256, help="unacknowledged frames of each chip")
     parser.add_argument("--wait", action="store_true", help="sign, print a line, and start when a line comes on stdin")
+    parser.add_argument("--tls-ca", type=Path, help="connect by TLS; the authority of the collector's certificate, PEM")
+    parser.add_argument("--tls-cert", type=Path, help="own certificate, for a collector that asks for one")
+    parser.add_argument("--tls-key", type=Path, help="its key")
     options = parser.parse_args(arguments)
     host, _, port = options.collector.rpartition(":")
     try:
         load = Load(list(read_chips(options.chips_file)), options.frames, options.window)
-    except WeldgateError as error:
+        tls = tls_client(options.tls_ca, options.tls_cert, options.tls_key) if options.tls_ca else None
+    except (WeldgateError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     if options.wait:
         print("ready", flush=True)
         sys.stdin.readline()
     started_s = time.process_time()
-    seconds = asyncio.run(load.run(host, int(port)))
+    seconds = asyncio.run(load.run(host, int(port), tls))
     result = {
         "frames": load.total, "acknowledged": load.acknowledged, "seconds": round(seconds, 3),
         "frames_per_s": round(load.total / seconds), "cpu_s": round(time.process_time() - started_s, 3),
@@ -234,6 +249,23 @@ def main(arguments: list[str] | None = None) -> int:
     }  # fmt: skip
     print(json.dumps(result), flush=True)
     return 0
+
+
+def tls_client(authority: Path, certificate: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
+    """Return how a chip connects by TLS: 1.3, the collector's certificate checked against an authority.
+
+    Args:
+        authority: PEM.
+        certificate, key: the chip's own, PEM, where the collector asks for one.
+
+    Raises:
+        OSError: a file can't be used.
+    """
+    context = ssl.create_default_context(cafile=str(authority))
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    if certificate is not None:
+        context.load_cert_chain(certificate, key)
+    return context
 
 
 def _stamp() -> tuple[int, int, int]:

@@ -183,7 +183,7 @@ class Stage:
         return int(self.line.health().get("chips_online", -1))
 
     def _request(self, asked: dict[str, Any]) -> None:
-        answer = request(self.line.store.parent / "control.sock", asked)
+        answer = request(self.line.store / "control.sock", asked)
         if not answer["ok"]:
             raise LocalError(TOOL_CONNECTION, f"the collector refused to {asked['do']}: {answer['error']}")
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from weldgate_protocol import messages
 from weldgate_protocol.frame import parse
+from weldgate_simulator.ledger import segment_files
 
 __all__ = ["Arrived", "Witness"]
 
@@ -31,7 +32,7 @@ class Arrived(NamedTuple):
 
 
 class Witness:
-    """Reads the two databases; opens them anew for each question, since their owners come and go."""
+    """Reads the store's segments and the consumer's database, opened anew for each question: owners come and go."""
 
     def __init__(self, store: Path, journal: Path) -> None:
         self._store = store
@@ -53,14 +54,14 @@ class Witness:
         """Return (epoch, seq) -> bytes of one chip's records, ``where`` being ``store`` or ``consumer``."""
         if where == "store":
             query = "SELECT epoch, seq, raw FROM records WHERE kind = 1 AND device = ?"
-            rows = self._ask(self._store, query, device)
+            rows = [row for path in segment_files(self._store) for row in self._ask(path, query, device)]
         else:
             rows = self._ask(self._journal, "SELECT epoch, seq, raw FROM frames WHERE device = ?", device)
         return {(epoch, seq): raw for epoch, seq, raw in rows}
 
     def stored(self) -> int:
         """Return how many rows the store has, frames and own records."""
-        return self._count(self._store, "SELECT count(*) FROM records")
+        return sum(self._count(path, "SELECT count(*) FROM records") for path in segment_files(self._store))
 
     def delivered(self) -> int:
         """Return how many rows the consumer has, frames and own records."""

@@ -122,7 +122,7 @@ class House:
     """A hub with its neighbours, on a memory link."""
 
     def __init__(self, folder: Path, limits: Limits, clock_s: Callable[[], float], seam: Connect) -> None:
-        self.path = folder / "store.sqlite3"
+        self.path = folder
         chips_file = folder / "chips.jsonl"
         if not chips_file.exists():
             add_chips(chips_file, [known(number) for number in range(1, 6)])

@@ -32,7 +32,7 @@ def test_good_configuration_is_read_with_defaults() -> None:
 
     assert config.collector.name == "yuzhou-1"
     assert config.tcp is not None
-    assert config.tcp.max_unauthenticated == 4_000
+    assert config.links.max_unauthenticated == 4_000
     assert [upstream.name for upstream in config.upstream] == ["platform", "province"]
     assert config.upstream[1].window_packs == 4
     assert config.metrics is None
@@ -54,6 +54,12 @@ def test_good_configuration_is_read_with_defaults() -> None:
         ("port = 1883", "required = 1", 10, "upstream[0].required"),
         ('name = "yuzhou-1"', 'name = "yuzhou-1\\n"', 3, "collector.name"),
         ("port = 7460", 'host = "a\\u0000b"', 6, "tcp.host"),
+        ("[tcp]", '[[serial]]\nname = "tcp"\nport = "tty"\n[tcp]', 6, "serial[0].name"),
+        ("[tcp]", '[[serial]]\nname = "a"\nport = "tty"\n' * 2 + "[tcp]", 9, "serial[1].name"),
+        ("[tcp]", '[[serial]]\nname = "a"\nport = "tty"\ndevices = ["07"]\n[tcp]', 8, "serial[0].devices[0]"),
+        ("[tcp]", '[mqtt]\nup_topic = "a/+/{device}"\n[tcp]', 6, "mqtt.up_topic"),
+        ("[tcp]", '[mqtt]\ndown_topic = "a/b"\n[tcp]', 6, "mqtt.down_topic"),
+        ("[tcp]", '[tls]\nkey_file = "a"\n[tcp]', 5, "tls.certificate_file"),
         ("port = 7460", f'host = "{"a" * 64}"', 6, "tcp.host"),
         ("port = 7460", 'host = "a..b"', 6, "tcp.host"),
         ("window_packs = 4", 'password_file = "a\\u0000b"', 14, "upstream[1].password_file"),

@@ -378,7 +378,7 @@ def test_chip_that_is_no_longer_known_is_cut_off(house: Any, talker: Any) -> Non
                 await each.until(lambda each=each: len(each.events) > 1)
             half = talker(3)
             await half.connect(h.link)  # said hello, and has not proved yet that it is there
-            remove_chips(h.path.with_name("chips.jsonl"), ["1", "3"])
+            remove_chips(h.path / "chips.jsonl", ["1", "3"])
             h.chips.reload()
             h.hub.drop_unknown()
             await chip.until(lambda: chip.is_closed)

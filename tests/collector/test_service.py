@@ -56,8 +56,9 @@ def test_check_says_what_is_there(tmp_path: Path) -> None:
 
     assert lines[0] == "collector t"
     assert "1 chips known" in lines[1]
-    assert lines[2] == "upstream u: mqtt at 127.0.0.1:1883"
-    assert lines[3].endswith("will be made")
+    assert lines[2] == "link tcp at 127.0.0.1:0"
+    assert lines[3] == "upstream u: mqtt at 127.0.0.1:1883"
+    assert lines[4].endswith("will be made")
     assert not (tmp_path / "data").exists()
 
 
@@ -101,7 +102,7 @@ def test_frames_stop_and_start(tmp_path: Path, talker: Any) -> None:
     asyncio.run(once(range(1, 6)))
     asyncio.run(once(range(6, 9)))
 
-    with Reader(config.data_dir / "store.sqlite3") as reader:
+    with Reader(config.data_dir) as reader:
         assert [record.seq for record in reader.records(kind=1)] == list(range(1, 9))
 
 
@@ -187,7 +188,7 @@ def test_control_socket_takes_tokens_orders_and_locks(tmp_path: Path) -> None:
             await service.stop()
 
     asyncio.run(scene())
-    with Reader(config.data_dir / "store.sqlite3") as reader:
+    with Reader(config.data_dir) as reader:
         (record,) = reader.records(kind=2)
         text = decode_record(record.raw).text
     assert "locks, mode 2" in text
@@ -357,6 +358,8 @@ def test_documentation_names_every_key_and_metric(tmp_path: Path) -> None:
     text = Path("docs/collector.md").read_text("utf-8")
     sections = {
         "collector": config_module.CollectorSection, "tcp": config_module.TcpSection,
+        "tls": config_module.TlsSection, "serial[]": config_module.SerialSection, "mqtt": config_module.MqttSection,
+        "links": config_module.LinksSection,
         "store": config_module.StoreSection,
         "metrics": config_module.MetricsSection,
         "log": config_module.LogSection, "control": config_module.ControlSection,
@@ -379,13 +382,14 @@ def test_store_is_the_owners_alone(tmp_path: Path) -> None:
     async def scene() -> dict[str, int]:
         service = Service(load_config(site(tmp_path)))
         await service.start()
-        modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "data").iterdir()}
+        modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "data").rglob("*")}
         await service.stop()
         return modes
 
     modes = asyncio.run(scene())
     os.umask(before)
-    assert {"store.sqlite3", "store.sqlite3-wal", "store.sqlite3-shm"} <= set(modes)
+    name = f"{1:019d}.sqlite3"
+    assert {"segments", name, f"{name}-wal", f"{name}-shm"} <= set(modes)
     assert {mode & 0o077 for mode in modes.values()} == {0}
 
 

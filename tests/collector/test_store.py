@@ -1,7 +1,9 @@
 """The store: D2, contiguous rows, failing disks, migrations, and the views for people."""
 
+import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 
 from weldgate_collector.errors import StoreError
-from weldgate_collector.store import Reader, Row, Writer, connect, schema
+from weldgate_collector.store import Reader, Row, Writer, appender, connect, list_segments, schema
 
 DEVICE = (1 << 63) - 1
 RAW = b"\x2a\x45" + DEVICE.to_bytes(8, "big") + b"\xa0\x00\x00\x01" + b"\x00\x00\x00\x07"
@@ -66,6 +68,14 @@ class Recording:
         return connect(path, Connection)
 
 
+def until(true: Callable[[], bool]) -> None:
+    """Wait for what another thread does, with an end."""
+    end_s = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end_s
+        threading.Event().wait(0.01)
+
+
 def full() -> sqlite3.OperationalError:
     """Return the error of a full disk."""
     error = sqlite3.OperationalError("database or disk is full")
@@ -83,7 +93,7 @@ def test_d2_ack_follows_full_commit(tmp_path: Path) -> None:
         at_report.append(list(seam.statements))
         commits(index)
 
-    writer = Writer(tmp_path / "store.sqlite3", 1, 100, on_commit, seam)
+    writer = Writer(tmp_path, 1, 100, on_commit, seam)
     mode = writer.submit(
         lambda connection: (
             connection.execute("PRAGMA journal_mode").fetchone()[0],
@@ -104,7 +114,7 @@ def test_d2_ack_follows_full_commit(tmp_path: Path) -> None:
 
 def test_rows_are_contiguous_and_survive_reopening(tmp_path: Path) -> None:
     """The idx goes on where it ended, without a hole."""
-    path = tmp_path / "store.sqlite3"
+    path = tmp_path
     for start in (1, 251):
         commits = Commits()
         writer = Writer(path, 1, 100, commits)
@@ -121,7 +131,7 @@ def test_rows_are_contiguous_and_survive_reopening(tmp_path: Path) -> None:
 def test_stop_commits_what_is_queued(tmp_path: Path) -> None:
     """A graceful stop flushes; afterwards nothing is taken."""
     commits = Commits()
-    writer = Writer(tmp_path / "store.sqlite3", 1000, 10_000, commits)
+    writer = Writer(tmp_path, 1000, 10_000, commits)
     writer.start()
     writer.put([row(seq) for seq in range(1, 31)])
 
@@ -138,7 +148,7 @@ def test_full_disk_withholds_and_recovers(tmp_path: Path) -> None:
     """While the disk is full nothing is reported, the trouble is named, and nothing is lost when it ends."""
     seam = Recording()
     commits = Commits()
-    writer = Writer(tmp_path / "store.sqlite3", 1, 100, commits, seam)
+    writer = Writer(tmp_path, 1, 100, commits, seam)
     failures: list[str] = []
     failed_twice = threading.Event()
 
@@ -161,16 +171,16 @@ def test_full_disk_withholds_and_recovers(tmp_path: Path) -> None:
     commits.wait(2)
     writer.stop()
     assert writer.trouble == ""
-    with Reader(tmp_path / "store.sqlite3") as reader:
+    with Reader(tmp_path) as reader:
         assert [record[2] for record in reader.rows(1, 9)] == [1, 2]
 
 
-def test_commit_that_failed_but_is_there_is_not_doubled(tmp_path: Path) -> None:
-    """An error after the commit reached the file leaves each row once."""
+@pytest.mark.parametrize("rows", [[row(1), row(2)], []])
+def test_commit_that_failed_but_is_there_is_not_doubled(tmp_path: Path, rows: list[Row]) -> None:
+    """An error after the commit reached the file leaves each row once, and does its work once."""
     seam = Recording()
-    commits = Commits()
-    writer = Writer(tmp_path / "store.sqlite3", 1, 100, commits, seam)
-    real = writer._connection
+    writer = Writer(tmp_path, 1, 100, Commits(), seam)
+    real = writer._appender._segment.connection
     failed: list[str] = []
 
     def fail(sql: str) -> None:
@@ -182,21 +192,67 @@ def test_commit_that_failed_but_is_there_is_not_doubled(tmp_path: Path) -> None:
             raise error
 
     seam.fail = fail
+    if rows:
+        writer.put(rows)
+    work = writer.submit(lambda c: c.execute("INSERT INTO meta VALUES ('once', 1)").rowcount)
     writer.start()
-    writer.put([row(1), row(2)])
-    commits.wait(2)
+
+    assert work.result(20) == 1
+    writer.stop()
+    assert failed
+    assert "PRAGMA wal_checkpoint(TRUNCATE)" in seam.statements[seam.statements.index("BEGIN IMMEDIATE") :]
+    with Reader(tmp_path) as reader:
+        assert reader.last_index() == len(rows)
+
+
+def test_commit_that_failed_is_not_believed_while_a_reader_is_in_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint that was busy moved nothing into the database, so the commit isn't known to be durable."""
+    commits = Commits()
+    seam = Recording()
+    writer = Writer(tmp_path, 1, 100, commits, seam)
+    real = writer._appender._segment.connection
+    failed: list[str] = []
+    monkeypatch.setattr(appender, "settle", lambda _connection: False)
+
+    def fail(sql: str) -> None:
+        if sql == "COMMIT" and not failed:
+            failed.append(sql)
+            sqlite3.Connection.execute(real, "COMMIT")
+            raise full()
+
+    seam.fail = fail
+    writer.start()
+    writer.put([row(1)])
+    until(lambda: "in the way" in writer.trouble)
+    assert commits.seen == []
+    monkeypatch.undo()
+    commits.wait(1)
     writer.stop()
 
-    assert failed
-    assert "PRAGMA wal_checkpoint(TRUNCATE)" in seam.statements
-    with Reader(tmp_path / "store.sqlite3") as reader:
-        assert reader.last_index() == 2
+
+def test_settle_is_busy_under_an_old_view(tmp_path: Path) -> None:
+    """With a reader on an older state, what came after it can't be moved, and that is said."""
+    path = str(tmp_path / "x")
+    connection, sitting = connect(path), connect(path)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("CREATE TABLE t (x)")
+    sitting.execute("BEGIN")
+    sitting.execute("SELECT * FROM t").fetchall()
+    connection.execute("PRAGMA busy_timeout=1")
+    connection.execute("INSERT INTO t VALUES (1)")
+
+    assert not schema.settle(connection)
+    sitting.close()
+    assert schema.settle(connection)
+    connection.close()
 
 
 def test_work_rides_in_the_batch_and_fails_alone(tmp_path: Path) -> None:
     """Work that fails undoes only itself and tells whoever submitted it."""
     commits = Commits()
-    writer = Writer(tmp_path / "store.sqlite3", 1, 100, commits)
+    writer = Writer(tmp_path, 1, 100, commits)
 
     def bad(connection: sqlite3.Connection) -> None:
         connection.execute("INSERT INTO meta VALUES ('bad', 1)")
@@ -211,7 +267,7 @@ def test_work_rides_in_the_batch_and_fails_alone(tmp_path: Path) -> None:
     good.result(0)
     with pytest.raises(sqlite3.IntegrityError):
         failing.result(0)
-    with Reader(tmp_path / "store.sqlite3") as reader:
+    with Reader(tmp_path) as reader:
         keys = [key for (key,) in reader.connection.execute("SELECT key FROM meta ORDER BY key")]
         assert keys == ["good", "store_id"]
         assert reader.last_index() == 1
@@ -219,8 +275,8 @@ def test_work_rides_in_the_batch_and_fails_alone(tmp_path: Path) -> None:
 
 def test_migrations_are_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A migration that fails in the middle leaves the version before it."""
-    path = tmp_path / "store.sqlite3"
-    Writer(path, 1, 100, lambda _index: None).stop()
+    Writer(tmp_path, 1, 100, lambda _index: None).stop()
+    path = list_segments(tmp_path)[0].path
     broken = "CREATE TABLE later (x); CREATE TABLE later (x);\n"
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, broken.replace("; ", ";\n")))
 
@@ -235,14 +291,13 @@ def test_migrations_are_whole_or_absent(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_newer_store_is_refused_untouched(tmp_path: Path) -> None:
     """A file of a newer weldgate is left alone."""
-    path = tmp_path / "store.sqlite3"
-    Writer(path, 1, 100, lambda _index: None).stop()
-    connection = connect(str(path))
+    Writer(tmp_path, 1, 100, lambda _index: None).stop()
+    connection = connect(str(list_segments(tmp_path)[0].path))
     connection.execute("PRAGMA user_version=999")
     connection.close()
 
     with pytest.raises(StoreError, match="schema 999"):
-        Writer(path, 1, 100, lambda _index: None)
+        Writer(tmp_path, 1, 100, lambda _index: None)
 
 
 def test_file_that_is_no_database_is_refused_untouched(tmp_path: Path) -> None:
@@ -259,12 +314,12 @@ def test_file_that_is_no_database_is_refused_untouched(tmp_path: Path) -> None:
 
 def test_views_decode_headers(tmp_path: Path) -> None:
     """Somebody with nothing but ``sqlite3`` sees time, quality and payload."""
-    writer = Writer(tmp_path / "store.sqlite3", 1, 100, lambda _index: None)
+    writer = Writer(tmp_path, 1, 100, lambda _index: None)
     writer.start()
     writer.put([row(7), (1, 2, DEVICE, 1, 9, 1, b"\xa0")])
     writer.stop()
 
-    with Reader(tmp_path / "store.sqlite3") as reader:
+    with Reader(tmp_path) as reader:
         frame = reader.connection.execute(
             "SELECT device, epoch, seq, type, time_s, time, quality, length, payload, tag FROM frames"
         ).fetchone()
@@ -278,12 +333,12 @@ def test_views_decode_headers(tmp_path: Path) -> None:
 
 def test_reader_finds_by_chip_time_and_type(tmp_path: Path) -> None:
     """The questions of tools: by chip, by time, by type, counted."""
-    writer = Writer(tmp_path / "store.sqlite3", 1, 100, lambda _index: None)
+    writer = Writer(tmp_path, 1, 100, lambda _index: None)
     writer.start()
     writer.put([(1000, 1, 5, 1, 1, 0x40, RAW), (2000, 1, 5, 1, 2, 0x45, RAW), (3000, 1, 6, 1, 1, 0x45, RAW)])
     writer.stop()
 
-    with Reader(tmp_path / "store.sqlite3") as reader:
+    with Reader(tmp_path) as reader:
         assert [record.idx for record in reader.records(device=5)] == [1, 2]
         assert [record.idx for record in reader.records(since_ms=2000, until_ms=3000)] == [2]
         assert [record.idx for record in reader.records(types=(0x45,), kind=1)] == [2, 3]
@@ -312,16 +367,16 @@ def test_reader_finds_the_newest_of_each_chip(tmp_path: Path) -> None:
 def test_missing_store_is_told(tmp_path: Path) -> None:
     """Reading makes no file."""
     with pytest.raises(StoreError, match="no store"):
-        Reader(tmp_path / "store.sqlite3")
+        Reader(tmp_path / "data")
 
-    assert not (tmp_path / "store.sqlite3").exists()
+    assert not list(tmp_path.iterdir())
 
 
 def test_stop_on_a_failing_disk_gives_up_in_time(tmp_path: Path) -> None:
     """A stop does not hang on a dead disk; what was not committed was not acknowledged, and work is told."""
     seam = Recording()
     commits = Commits()
-    writer = Writer(tmp_path / "store.sqlite3", 1, 100, commits, seam, stop_retry_s=0.0)
+    writer = Writer(tmp_path, 1, 100, commits, seam, stop_retry_s=0.0)
 
     def fail(sql: str) -> None:
         if sql == "COMMIT":
@@ -345,35 +400,81 @@ def test_writer_that_ends_by_an_error_says_so(tmp_path: Path) -> None:
     def on_commit(_index: int) -> None:
         raise RuntimeError("planted")
 
-    writer = Writer(tmp_path / "store.sqlite3", 1, 100, on_commit)
-    writer.start()
+    writer = Writer(tmp_path, 1, 100, on_commit)
     writer.put([row(1)])
+    waiting = writer.submit(lambda _connection: None)
+    writer.start()
     writer._thread.join(20)
 
     assert not writer.alive
     assert "planted" in writer.trouble
+    assert waiting.done()
+    with pytest.raises(StoreError, match="stopping"):
+        writer.submit(lambda _connection: None)
     writer.stop()
 
 
-def test_file_that_vanished_is_told_and_not_made_anew(tmp_path: Path) -> None:
-    """A store that somebody removed is trouble; a fresh file would hide what is lost."""
-    seam = Recording()
-    path = tmp_path / "store.sqlite3"
-    writer = Writer(path, 1, 100, Commits(), seam, stop_retry_s=0.0)
-    tries = threading.Event()
+def remove(path: Path) -> None:
+    """Remove a database under the writer's hands."""
+    path.unlink()
 
-    def fail(sql: str) -> None:
-        if sql == "COMMIT":
-            path.unlink(missing_ok=True)
-            tries.set()
-            raise full()
 
-    seam.fail = fail
+def replace(path: Path) -> None:
+    """Put a copy in its place."""
+    copy = path.with_name("copy")
+    copy.write_bytes(path.read_bytes())
+    copy.rename(path)
+
+
+def cut_short(path: Path) -> None:
+    """Take its last page."""
+    os.truncate(path, path.stat().st_size - 4096)
+
+
+@pytest.mark.parametrize(
+    ("befall", "told"), [(remove, "is gone"), (replace, "is another file"), (cut_short, "was cut short")]
+)
+def test_file_that_somebody_touched_takes_no_more_acks(
+    tmp_path: Path, befall: Callable[[Path], None], told: str
+) -> None:
+    """SQLite goes on writing into a file that is gone; nothing is reported then, and no fresh one hides the loss."""
+    commits = Commits()
+    writer = Writer(tmp_path, 1, 100, commits, stop_retry_s=0.0)
+    path = list_segments(tmp_path)[0].path
     writer.start()
     writer.put([row(1)])
-    assert tries.wait(20)
-    while "is gone" not in writer.trouble:
-        threading.Event().wait(0.01)
+    commits.wait(1)
+    writer.submit(lambda _connection: None).result(20)
+
+    befall(path)
+    writer.put([row(2)])
+    until(lambda: told in writer.trouble)
+    writer.put([row(3)])
     writer.stop()
 
-    assert not path.exists()
+    assert commits.seen == [1]
+    assert path.exists() == (befall is not remove)
+
+
+def test_store_that_takes_no_writes_withholds_and_recovers(tmp_path: Path) -> None:
+    """A disk that the kernel made read-only is trouble as long as it lasts, and then nothing is lost."""
+    read_only = [False]
+
+    def seam(path: str) -> sqlite3.Connection:
+        return connect(f"file:{path}?mode=ro" if read_only[0] else path)
+
+    commits = Commits()
+    writer = Writer(tmp_path, 1, 100, commits, seam)
+    writer.start()
+    writer.put([row(1)])
+    commits.wait(1)
+    read_only[0] = True
+    writer._appender._segment.connection.close()
+    writer.put([row(2)])
+    until(lambda: "readonly" in writer.trouble)
+    read_only[0] = False
+    commits.wait(2)
+    writer.stop()
+
+    with Reader(tmp_path) as reader:
+        assert [record[2] for record in reader.rows(1, 9)] == [1, 2]

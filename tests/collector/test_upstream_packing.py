@@ -20,7 +20,7 @@ def filled(path: Path, rows: int, size: int) -> Writer:
 
 def test_packs_are_bounded_chained_and_complete(tmp_path: Path) -> None:
     """Every row is in one pack, in order; each pack names the digest of the one before."""
-    path = tmp_path / "store.sqlite3"
+    path = tmp_path
     writer = filled(path, 900, 1000)
     with Reader(path) as reader:
         packer = Packer(reader, "u", KEY)
@@ -39,7 +39,7 @@ def test_packs_are_bounded_chained_and_complete(tmp_path: Path) -> None:
 
 def test_rebuilt_pack_is_byte_identical_after_restart(tmp_path: Path) -> None:
     """Stored boundaries make the same bytes, another key does not."""
-    path = tmp_path / "store.sqlite3"
+    path = tmp_path
     writer = filled(path, 10, 100)
     with Reader(path) as reader:
         packer = Packer(reader, "u", KEY)
@@ -66,7 +66,7 @@ def test_rebuilt_pack_is_byte_identical_after_restart(tmp_path: Path) -> None:
 
 def test_renewed_store_forgets_its_packs_once(tmp_path: Path) -> None:
     """A new id starts everything from the oldest row, and whoever still has the old id can't write under it."""
-    path = tmp_path / "store.sqlite3"
+    path = tmp_path
     writer = filled(path, 3, 100)
     with Reader(path) as reader:
         old = reader.store_id()

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "contracts"))  # tests are no
 import pytest
 from upstream_world import Store, presence_row, wait_until
 
-from weldgate_collector import Reader, Service, load_config, request
+from weldgate_collector import Reader, Service, list_segments, load_config, request
 from weldgate_collector.upstream import row_source
 from weldgate_collector.upstream.base import Surroundings
 from weldgate_collector.upstream.carrier import Refused, Settled, UndeliveredError
@@ -236,7 +236,7 @@ def test_operator_has_what_is_set_aside_forgotten(tmp_path: Path) -> None:
             await service.stop()
 
     answer, other = asyncio.run(scene())
-    with Reader(config.data_dir / "store.sqlite3") as reader:
+    with Reader(config.data_dir) as reader:
         aside = [one.idx for one in reader.aside()]
 
     assert answer["forgotten"] == 1
@@ -260,7 +260,7 @@ def test_rows_that_are_gone_are_jumped_over(tmp_path: Path) -> None:
     far = Far()
     with Store(tmp_path) as store:
         store.frames(10)
-        connection = sqlite3.connect(store.path)
+        connection = sqlite3.connect(list_segments(store.folder)[0].path)
         with connection:
             connection.execute("DELETE FROM records WHERE idx <= 4")
         connection.close()

@@ -31,11 +31,10 @@ class Disk:
                     raise error
                 return super().execute(sql, *args)
 
-        path = folder / "store.sqlite3"
-        self.writer = Writer(path, 0, 100, lambda _index: None, lambda name: connect(name, Failing))
+        self.writer = Writer(folder, 0, 100, lambda _index: None, lambda name: connect(name, Failing))
         self.writer.start()
         self.around = Surroundings(
-            "c", bytes(32), folder.joinpath, lambda _: "", self.writer, lambda: Reader(path), lambda *_: None
+            "c", bytes(32), folder.joinpath, lambda _: "", self.writer, lambda: Reader(folder), lambda *_: None
         )
 
 

@@ -1,12 +1,17 @@
 """What every link promises (``links/base.py``): one case class, one subclass a link, the stand-in included."""
 
 import asyncio
+import ssl
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from weldgate_collector.links.base import SEND_MAX, Connection
 from weldgate_collector.links.memory import MemoryEnd, MemoryLink
 from weldgate_collector.links.tcp import TcpLink
+from weldgate_collector.links.tls import Certificates
+from weldgate_simulator.certificates import Authority
 
 
 class Server:
@@ -237,5 +242,37 @@ class TestTcpLink(LinkCases):
             await until(end, lambda: end.is_closed)
             assert self.link.refused == 1
             self.servers[0].connection.send(b"still here")
+
+        self.run_scene(scene)
+
+
+class TestTlsLink(TestTcpLink):
+    """The same over TLS 1.3."""
+
+    async def begin(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            authority = Authority(Path(folder))
+            self.client = ssl.create_default_context(cafile=str(authority.file))
+            certificates = Certificates(*authority.issue("collector"))
+        self.link = TcpLink("127.0.0.1", 0, 10, certificates)
+        await self.link.start(self.accept)
+
+    async def dial(self) -> tuple[Any, Any]:
+        loop = asyncio.get_running_loop()
+        _, end = await loop.create_connection(_TcpEnd, "127.0.0.1", self.link.port, ssl=self.client)
+        return end, end
+
+    def test_connections_beyond_the_limit_are_refused_and_counted(self) -> None:
+        """One more than allowed is closed before its handshake."""
+
+        async def scene() -> None:
+            for _ in range(10):
+                await self.pair()
+            try:
+                await self.dial()
+            except OSError:
+                assert self.link.refused == 1
+                return
+            raise AssertionError("one too many got in")
 
         self.run_scene(scene)

@@ -58,12 +58,11 @@ def wait_until(true: Callable[[], bool], why: Callable[[], object] = lambda: "")
 class Store:
     """A store with its writer, and upstreams on it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, segment_rows: int = 250_000) -> None:
         self.folder = folder
-        self.path = folder / "store.sqlite3"
         self.upstreams: list[Upstream] = []
         self.password = ""
-        self.writer = Writer(self.path, 1, 1_000, self._committed)
+        self.writer = Writer(folder, 1, 1_000, self._committed, segment_rows=segment_rows)
         self.writer.start()
         self._highest = self.writer.committed
 
@@ -80,7 +79,7 @@ class Store:
 
     def reader(self) -> Reader:
         """Open the store for reading."""
-        return Reader(self.path)
+        return Reader(self.folder)
 
     def upstream(self, kind: str, wrap: Callable[[Any], Any] = lambda made: made, **settings: Any) -> Any:
         """Start an upstream; ``wrap`` may change it before."""

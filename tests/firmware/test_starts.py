@@ -37,6 +37,26 @@ class TestStart(unittest.TestCase):
 
         self.assertEqual(seen, [(True, False, False, False), (True, True, False, False), (True, True, True, True)])
 
+    def test_flash_that_blocked_lets_others_speak_before_the_relay_closes(self):
+        """S3: after a step that took 400 ms come two empty slices, in which a lock of that time is heard."""
+        for lock in (False, True):
+            with self.subTest(lock):
+                self.setUp()
+                world = self.world
+                for _ in range(2):
+                    world.driver.work()
+                world.flash._charge = lambda ms: self.world.charge(ms if ms != 3 else 400)
+                seen = []
+                for _ in range(3):
+                    world.driver.work()
+                    seen.append((world.last(messages.SESSION_START) is not None, world.outputs.closed))
+                    if lock:
+                        world.driver.lock(2, b"lock-001", reasons.END_LOCK_NOW)
+
+                closed = not lock
+                self.assertEqual(seen, [(True, False), (True, False), (True, closed)])
+                self.assertEqual(world.outputs.closings, int(closed))
+
     def test_a_cut_between_the_steps_starts_nothing(self):
         """Power lost after any step but the last leaves no session behind; the token is used up from the first."""
         for steps in (1, 2):

@@ -3,12 +3,15 @@
 import os
 import sys
 import unittest
+from array import array
 
 sys.path.append(os.getenv("WELDGATE_VECTORS", "tests/vectors") + "/../firmware")  # tests are no package
 
 from driver_world import DEVICE, NOW_UNIX, World
 
 from weldgate_firmware import slots
+from weldgate_firmware.meter import Meter, ac_ct_100a
+from weldgate_firmware.sense import ARC_STRUCK, OVER_CURRENT, WINDOW_READ, Sense
 from weldgate_protocol import messages, reasons
 
 
@@ -129,6 +132,8 @@ class TestTrust(unittest.TestCase):
             ({7: 50000, 8: 60000}, (50000, 50000, 700000)),
             ({7: 100, 8: 50}, (6001, 6001, 700000)),
             ({7: 4000000, 9: 4000000}, (120000, 84000, 700000)),
+            ({7: 50000, 9: 1}, (50000, 35000, 100000)),
+            ({7: 1, 8: 1, 9: 1}, (6001, 6001, 12002)),
             ({1: 10}, (30000, 21000, 700000)),
         ):
             with self.subTest(settings=settings):
@@ -136,6 +141,22 @@ class TestTrust(unittest.TestCase):
                 self.world.order("c%d" % version, messages.CONFIG, version=version, settings=settings)
                 sensor = self.world.sense.meter.profile
                 self.assertEqual((sensor.on_ma, sensor.off_ma, sensor.over_ma), want)
+
+    def test_no_setting_makes_an_arc_of_noise(self):
+        """With the lowest settings a transformer that carries nothing strikes no arc, so that an idle session ends."""
+        profile = ac_ct_100a()
+        self.world.sense.meter.profile = profile
+        self.world.driver._trust._sensor = (profile.on_ma, profile.off_ma, profile.over_ma)
+        self.world.order("c1", messages.CONFIG, version=1, settings={7: 1, 8: 1, 9: 1})
+        self.assertEqual((profile.on_ma, profile.off_ma, profile.over_ma), (1000, 700, 2000))
+        sense = Sense(Meter(profile))
+        noise = array("H", [(2048 + (-4, 3, 5, -2, 0, -5, 2, 4)[i % 8]) * 16 for i in range(16)])
+        happened = 0
+        for _ in range(100):
+            happened |= sense.feed(noise, 16, False)
+
+        self.assertTrue(happened & WINDOW_READ)
+        self.assertFalse(happened & (ARC_STRUCK | OVER_CURRENT))
 
     def test_a_slot_of_another_shape_is_left_alone(self):
         """An object that another firmware wrote is not taken, and nothing trips over it."""

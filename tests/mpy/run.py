@@ -28,7 +28,7 @@ TIMEOUT_S = 240  # a file
 NAMED = 3  # missing tests named for each file
 # A suite that imports one of these needs sockets, and does not run in an interpreter without.
 NETWORKED = re.compile(
-    r"^(from weldgate_firmware\.(app|link)\b|from weldgate_firmware import .*\b(app|link)\b)", re.MULTILINE
+    r"^\s*(from weldgate_firmware\.(app|link|main)\b|from weldgate_firmware import .*\b(app|link|main)\b)", re.MULTILINE
 )
 BOOT = """
 import {before}unittest, {module}
@@ -43,6 +43,7 @@ print("@end")
 PORTABLE = {
     "weldgate_simulator": "weldgate_simulator/__init__.py",
     "weldgate_simulator.flash": "weldgate_simulator/flash.py",
+    "weldgate_simulator.fuzz_parsers": "weldgate_simulator/fuzz_parsers.py",
 }
 
 

@@ -102,7 +102,7 @@ def test_any_bytes_on_a_connection_store_nothing_and_break_nothing(pieces: list[
     """Without a key nobody gets a row into the store, and the next chip is served."""
 
     async def scene(folder: Path) -> None:
-        path = folder / "store.sqlite3"
+        path = folder
         write_secret(folder / "chips.jsonl", b"")
         loop = asyncio.get_running_loop()
         writer = Writer(path, 0, 100, lambda index: loop.call_soon_threadsafe(lambda: hub.committed(index)))  # type: ignore[arg-type]

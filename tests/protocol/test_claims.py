@@ -91,9 +91,9 @@ class ClaimsTest(unittest.TestCase):
             self.refuse(changes, 104)
 
     def test_clock_is_sure_when_set_since_power_on(self):
-        """M-TOK-16: only a held or synced clock is sure; a floor knows the key set's time of signing besides."""
+        """M-TOK-16: only a held or synced clock is sure; the key set's time of signing is past on any clock."""
         self.assertEqual(context(1000, claims.QUALITY_SYNCED, 2000).sure(), 1000)
-        self.assertEqual(context(1000, claims.QUALITY_HELD, 2000).floor_s(), 1000)
+        self.assertEqual(context(1000, claims.QUALITY_HELD, 2000).floor_s(), 2000)
         self.assertIsNone(context(1000, claims.QUALITY_FLOOR).sure())
         self.assertEqual(context(1000, claims.QUALITY_FLOOR).floor_s(), 1000)
         self.assertEqual(context(1000, claims.QUALITY_FLOOR, 2000).floor_s(), 2000)

@@ -1,6 +1,7 @@
 """That `bench` writes what it measured in this run, and nothing else."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ UNITS = {
     "chip.frame.x86_64_instructions": "instructions",
     "chip.gate_tick.x86_64_instructions": "instructions",
     "chip.token_check.x86_64_instructions": "instructions",
+    "chip.token_check.heap_bytes": "bytes",
+    "chip.lock_to_open_worst_ms": "ms",
+    "chip.bypass_to_alarm_worst_ms": "ms",
 }
 CHEAP = ("chip.mpy_bytes", "chip.heap_after_import_bytes")
 
@@ -65,6 +69,22 @@ def test_instructions_of_a_frame_are_counted(tmp_path: Path) -> None:
     told = [int(word) for word in figure["note"].replace(",", "").split() if word.isdigit()]
     assert figure["unit"] == "instructions"
     assert sum(told[-2:]) == figure["value"]
+
+
+@pytest.mark.mpy
+@pytest.mark.usefixtures("chip", "valgrind")
+def test_token_check_keeps_its_bounds(tmp_path: Path) -> None:
+    """The largest token: 9.5 million instructions, none of its slices 4 million, 40 KB of heap."""
+    path = tmp_path / "bench.json"
+
+    bench.main(["--only", "chip.token_check.x86_64_instructions", "chip.token_check.heap_bytes", "--output", str(path)])
+
+    instructions, heap = written(path)
+    slices, dearest = (int(words.split()[0]) for words in re.findall(r"(?:in|dearest) (\d+)", instructions["note"]))
+    assert 1_000_000 < instructions["value"] <= 9_500_000
+    assert slices >= 10
+    assert dearest <= 4_000_000
+    assert heap["value"] <= 40 * 1024
 
 
 @pytest.mark.parametrize(("ci", "code"), [("", 0), ("true", 1)])

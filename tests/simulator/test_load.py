@@ -10,7 +10,8 @@ from pathlib import Path
 from weldgate_collector import Reader, Service, add_chips, load_config
 from weldgate_protocol._compat import HmacKey
 from weldgate_protocol.frame import parse, tag_matches
-from weldgate_simulator.load import Load, Sender, make_chips
+from weldgate_simulator.certificates import Authority
+from weldgate_simulator.load import Load, Sender, make_chips, tls_client
 
 
 def site(folder: Path, count: int) -> Path:
@@ -47,7 +48,7 @@ def test_everything_is_acknowledged_and_stored(tmp_path: Path) -> None:
             await service.stop()
 
     asyncio.run(scene())
-    with Reader(config.data_dir / "store.sqlite3") as reader:
+    with Reader(config.data_dir) as reader:
         stored = {record.raw for record in reader.records(kind=1)}
     assert load.acknowledged == load.total == 600
     assert stored == {raw for sender in load.senders for raw in sender.raws}
@@ -76,3 +77,67 @@ def test_program_prints_its_result_as_json(tmp_path: Path) -> None:
     lines = asyncio.run(scene()).splitlines()
     assert lines[0] == "ready"
     assert json.loads(lines[1])["acknowledged"] == 100
+
+
+def test_load_goes_through_mutual_tls_and_over_a_new_certificate(tmp_path: Path) -> None:
+    """With the authority's file the senders connect by TLS; a certificate replaced meanwhile needs no restart."""
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("collector")
+    path = site(tmp_path, 2)
+    chips = make_chips(2, bytes(32))
+    add_chips(tmp_path / "chips.jsonl", chips)
+    path.write_text(
+        f'[collector]\nname = "t"\n\n[tls]\nhost = "127.0.0.1"\nport = 0\ncertificate_file = "{certificate.name}"\n'
+        f'key_file = "{key.name}"\nclient_ca_file = "{authority.file.name}"\n',
+        "utf-8",
+    )
+    client = tls_client(authority.file, *authority.issue("chip"))
+
+    async def scene() -> tuple[int, int]:
+        service = Service(load_config(path))
+        await service.start()
+        try:
+            assert service.tls is not None
+            first = Load(chips, 50, window=7)
+            await first.run("127.0.0.1", service.tls.port, client)
+            authority.issue("collector")
+            service.reload()
+            second = Load(chips, 50, window=7)
+            await second.run("127.0.0.1", service.tls.port, client)
+            assert service.tls.status().faults == 0
+            return first.acknowledged, second.acknowledged
+        finally:
+            await service.stop()
+
+    assert asyncio.run(scene()) == (100, 100)
+
+
+def test_throttled_source_costs_no_tls_handshake(tmp_path: Path) -> None:
+    """After three wrong tags by TLS, the next connection of that address ends before its handshake."""
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("collector")
+    path = site(tmp_path, 2)
+    path.write_text(
+        f'[collector]\nname = "t"\n\n[tls]\nhost = "127.0.0.1"\nport = 0\ncertificate_file = "{certificate.name}"\n'
+        f'key_file = "{key.name}"\n',
+        "utf-8",
+    )
+    forger = Load(make_chips(1, bytes(32)), 1).senders[0]
+
+    async def scene() -> None:
+        service = Service(load_config(path))
+        await service.start()
+        try:
+            assert service.tls is not None
+            running = asyncio.create_task(forger.run("127.0.0.1", service.tls.port, tls_client(authority.file)))
+            async with asyncio.timeout(20):
+                while not service.metrics.throttled._value.get():
+                    await asyncio.sleep(0)
+            running.cancel()
+            assert service.metrics.bad_tags._value.get() == 3
+            assert service.tls.status().faults == 0
+        finally:
+            await service.stop()
+
+    asyncio.run(scene())
+    assert forger.acknowledged == 0

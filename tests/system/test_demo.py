@@ -39,7 +39,7 @@ class Played:
         """Run the ledger over a copy."""
         return ledger.main(
             [
-                "--flash", str(folder / "flash"), "--store", str(folder / "line" / "data" / "store.sqlite3"),
+                "--flash", str(folder / "flash"), "--store", str(folder / "line" / "data"),
                 "--consumer", str(folder / "line" / "consumer.sqlite3"),
             ]
         )  # fmt: skip
@@ -102,7 +102,7 @@ def test_steps_come_with_their_times(played: Played) -> None:
 
 
 def store_of(folder: Path) -> Path:
-    return folder / "line" / "data" / "store.sqlite3"
+    return max((folder / "line" / "data" / "segments").glob("*.sqlite3"))
 
 
 def consumer_of(folder: Path) -> Path:

@@ -61,20 +61,21 @@ def test_store_copied_back_unnoticed_starts_again_under_a_new_id(tmp_path: Path)
     """An older copy of the collector's store shows by its digests; all of it is sent again, under a new store id."""
     chips = make_chips(6, secrets.token_bytes(32))
     first, second = Load(chips[:3], FRAMES), Load(chips[3:], FRAMES)
-    copy = tmp_path / "copy.sqlite3"
+    copy = tmp_path / "copy"
 
     with Line(tmp_path, chips) as line:
         asyncio.run(first.run("127.0.0.1", line.port))
         wait_for("the first part", lambda: line.delivered_count() == 3 * FRAMES)
         line.stop_collector()
-        copy_database(line.store, copy)
+        shutil.copytree(line.store / "segments", copy)
         line.start_collector()
         asyncio.run(second.run("127.0.0.1", line.port))
         wait_for("the second part", lambda: line.delivered_count() == 6 * FRAMES)
         before = line.store_id()
 
         line.kill_collector()
-        copy_database(copy, line.store)
+        shutil.rmtree(line.store / "segments")
+        shutil.copytree(copy, line.store / "segments")
         line.start_collector()
         third = Load(chips[:1], 50)
         asyncio.run(third.run("127.0.0.1", line.port))

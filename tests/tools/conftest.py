@@ -101,8 +101,7 @@ def store(site: Path) -> Path:
     rows += [own(RECORD_GAP, SILENT, 1, 4), silent.row(messages.POWER_OFF, {}, 70)]
     silent.skip(1)
     rows.append(silent.row(messages.GAP, {"first": 6, "last": 6, "cause": 1}, 80))
-    path = site / "data" / "store.sqlite3"
-    path.parent.mkdir()
+    path = site / "data"
     write_store(path, rows)
     return path
 

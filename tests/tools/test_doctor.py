@@ -131,7 +131,7 @@ def test_chip_that_is_silent_in_a_live_session(
     folder: Path, monkeypatch: pytest.MonkeyPatch, silent: list[str], state: str
 ) -> None:
     """Somebody has to go and see; the chips are named."""
-    status = {"store": "ok", "chips_online": 1, "committed": 1, "chips_silent": silent, "upstreams": {}}
+    status = {"store": "ok", "chips_online": 1, "committed": 1, "chips_silent": silent, "links": {}, "upstreams": {}}
     monkeypatch.setattr("weldgate_tools.collector.ask", lambda _folder, _asked: status)
     (folder / "data").mkdir(exist_ok=True)
     (folder / "data/control.sock").touch()
@@ -140,6 +140,24 @@ def test_chip_that_is_silent_in_a_live_session(
     assert found.state == state
     assert all(device in found.found for device in silent)
     assert bool(found.do) == bool(silent)
+
+
+@pytest.mark.parametrize(("trouble", "state"), [("", GOOD), ("could not open port", BAD)])
+def test_link_that_is_down_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch, trouble: str, state: str) -> None:
+    """What is wrong with it stands there, with what to look at."""
+    link = {"up": not trouble, "connections": 0, "refused": 0, "faults": 1, "trouble": trouble}
+    status = {
+        "store": "ok", "chips_online": 1, "committed": 1, "chips_silent": [], "links": {"line-1": link},
+        "upstreams": {},
+    }  # fmt: skip
+    monkeypatch.setattr("weldgate_tools.collector.ask", lambda _folder, _asked: status)
+    (folder / "data").mkdir(exist_ok=True)
+    (folder / "data/control.sock").touch()
+    found = {finding.what: finding for finding in examine_site(Site(folder))}["link line-1"]
+
+    assert found.state == state
+    assert trouble in found.found
+    assert bool(found.do) == bool(trouble)
 
 
 def test_site_in_the_current_folder_is_found(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

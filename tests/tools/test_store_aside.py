@@ -25,13 +25,13 @@ def folder(run: Run, tmp_path: Path) -> Path:
     """A new site whose store has two rows."""
     run("init", tmp_path / "s", "--chips", 1)
     (tmp_path / "s" / "data").mkdir()
-    write_store(tmp_path / "s" / "data" / "store.sqlite3", [own(RECORD_PRESENCE, 1), own(RECORD_PRESENCE, 2)])
+    write_store(tmp_path / "s" / "data", [own(RECORD_PRESENCE, 1), own(RECORD_PRESENCE, 2)])
     return tmp_path / "s"
 
 
 def refuse(folder: Path, upstream: str, reason: str) -> None:
     """Set the first row aside."""
-    path = folder / "data" / "store.sqlite3"
+    path = folder / "data"
     with Reader(path) as reader:
         store_id, row = reader.store_id(), Row(*next(iter(reader.rows(1, 1))))
     writer = Writer(path, 0, 100, lambda _index: None)
@@ -85,7 +85,8 @@ def test_upstream_that_nobody_gets_is_a_finding(folder: Path, monkeypatch: pytes
     upstream = {
         "connected": True, "through": 0, "waiting_rows": 3, "trouble": "packs leave", "undelivered": True, "aside": 0,
     }  # fmt: skip
-    status = {"store": "ok", "chips_online": 1, "committed": 1, "chips_silent": [], "upstreams": {"province": upstream}}
+    status = {"store": "ok", "chips_online": 1, "committed": 1, "chips_silent": [], "links": {}}
+    status["upstreams"] = {"province": upstream}
     monkeypatch.setattr("weldgate_tools.collector.ask", lambda _folder, _asked: status)
     (folder / "data/control.sock").touch()
     finding = {one.what: one for one in examine_site(Site(folder))}["upstream province"]

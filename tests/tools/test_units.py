@@ -69,5 +69,5 @@ def test_places_are_found_or_named(tmp_path: Path) -> None:
         store_file(tmp_path)
     (tmp_path / "store.sqlite3").touch()
     (tmp_path / "issuer.json").touch()
-    assert store_file(tmp_path) == tmp_path / "store.sqlite3"
+    assert store_file(tmp_path) == store_file(tmp_path / "store.sqlite3") == tmp_path
     assert issuer_folder(tmp_path) == tmp_path

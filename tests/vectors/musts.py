@@ -33,6 +33,11 @@ MUSTS: dict[str, dict[str, tuple[str, ...]]] = {
         "M-STREAM-02": ("a run of delimiters between", "noise *", "start of a frame, then the next", "only delimiters"),
         "M-STREAM-03": ("* bytes, then a frame", "lone escape", "only escapes"),
     },
+    "bus.json": {
+        "M-BUS-02": ("poll *",),
+        "M-BUS-03": ("turn *",),
+        "M-BUS-06": ("goodbye *",),
+    },
     "cbor.json": {
         "M-CBOR-01": ("0", "-1", "b''", "''", "True", "False", "None", "{}", "{1: 2, 3: 4}"),
         "M-CBOR-02": ("CBOR_TYPE c*", "CBOR_TYPE f*", "CBOR_TYPE 9f*", "CBOR_TYPE bf*"),
@@ -82,6 +87,7 @@ MUSTS: dict[str, dict[str, tuple[str, ...]]] = {
     "keys.json": {"M-KEY-01": ("* of generation *",), "M-KEY-02": ("connection *",)},
     "base45.json": {"M-TOK-02": ("RFC 9285 *", "lower case", "triple worth 65536")},
     "p256.json": {"M-TOK-06": ("ordinary *", "r = *", "s = *", "off the curve, *", "point 0, 0", "r + n *")},
+    "p256_random.json": {},
     "cose.json": {
         "M-TOK-03": ("unprotected *", "protected *", "signature *", "detached payload", "tag 18", "* parts"),
         "M-TOK-05": ("as *",),

@@ -83,6 +83,26 @@ def crafted(u1: int, u2: int, r_point: Point, r: int) -> tuple[bytes, bytes, byt
     return pair(*q), b32(u1 * s % N), pair(r, s)
 
 
+def keyed(d: int, u1: int, u2: int) -> tuple[bytes, bytes, bytes] | None:
+    """Return key, digest and a good signature whose check computes u1·G + u2·Q, for a given private key."""
+    point = times(u1 + u2 * d, G)
+    if point is None or not point[0] % N:
+        return None
+    r = point[0] % N
+    s = r * pow(u2, -1, N) % N
+    return public(d), b32(u1 * s % N), pair(r, s)
+
+
+def under(q: Point, u1: int, u2: int) -> tuple[bytes, bytes]:
+    """Return digest and a good signature whose check computes u1·G + u2·Q, for a key whose private half is unknown."""
+    point = add(times(u1, G), times(u2, q))
+    if point is None:
+        raise ValueError("sum at infinity")
+    r = point[0] % N
+    s = r * pow(u2, -1, N) % N
+    return b32(u1 * s % N), pair(r, s)
+
+
 def sign(d: int, digest: bytes, k: int) -> bytes:
     """Sign with a given nonce."""
     point = times(k, G)
@@ -137,6 +157,14 @@ def good_cases() -> Iterator[Case]:
     assert r_point is not None
     r = r_point[0] % N
     yield "u1 G = u2 Q", public(d), b32(r * d % N), pair(r, pow(k, -1, N) * 2 * r * d % N), True
+    # Two summands agree or are opposite on the way, in one of the comb's columns, since Q's points are G's.
+    for name, d in (("Q = G", 1), ("Q = -G", N - 1), ("Q = 2 G", 2), ("Q = -2 G", N - 2), ("Q = 2^37 G", 1 << 37)):
+        for u1, u2 in ((number("u1"), number("u2")), (5, 3), (number("u1"), number("u1")), (N - 1, 1)):
+            made = keyed(d, u1, u2)
+            if made:
+                yield f"{name}, u1 = {u1:#x}, u2 = {u2:#x}", *made, True
+    small = next(p for p in (lift(i) for i in range(1, 100)) if p is not None)
+    yield "key with a small x", pair(*small), *under(small, number("u1"), number("u2")), True
     # x of the sum in n .. p - 1: r = x - n, and only r + n matches.
     high = next(p for p in (lift(N + i) for i in range(100)) if p is not None)
     made = crafted(number("u1"), number("u2"), high, high[0] - N)
@@ -226,18 +254,34 @@ def broken_cases() -> Iterator[Case]:
         ("point 0, 0", bytes(64)),
         ("x = p", pair(P, y)),
         ("y = p", pair(x, P)),
-        ("x + p of a point", pair(low[0] + P, low[1])),
         ("all ones", b"\xff" * 64),
         ("key of 63 bytes", key[:63]),
         ("key of 65 bytes", b"\x04" + key),
         ("no key", b""),
     ):
         yield name, point, digest, signature, False
+    made = under(low, number("u1"), number("u2"))
+    yield "x + p of a key whose signature is good", pair(low[0] + P, low[1]), *made, False
     yield "signature of 63 bytes", key, digest, signature[:63], False
     yield "signature of 65 bytes", key, digest, signature + b"\x00", False
     yield "no signature", key, digest, b"", False
     yield "digest of 31 bytes", key, digest[:31], signature, False
     yield "digest of 33 bytes", key, digest + b"\x00", signature, False
+
+
+def random_cases() -> Iterator[Case]:
+    """Yield 240 signatures by six arbitrary keys, whole and bent in every part."""
+    for i in range(6):
+        d = number(f"random key {i}")
+        key = public(d)
+        for j in range(20):
+            digest = hashlib.sha256(f"random {i} {j}".encode()).digest()
+            signature = sign(d, digest, number(f"random nonce {i} {j}"))
+            yield f"key {i}, signature {j}", key, digest, signature, True
+            bent = bytearray(digest + signature)
+            at = number(f"random place {i} {j}") % (8 * len(bent))
+            bent[at // 8] ^= 1 << at % 8
+            yield f"key {i}, signature {j}, its bit {at} bent", key, bytes(bent[:32]), bytes(bent[32:]), False
 
 
 def cases() -> Iterator[Case]:

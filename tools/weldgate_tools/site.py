@@ -101,7 +101,7 @@ def config_text(name: str, port: int, broker_port: int, metrics_port: int) -> st
 
 [collector]
 name = "{name}"               # letters, digits, - and _; part of the MQTT topics
-data_dir = "data"             # the store; back it up with sqlite3's .backup, never by copying a running one
+data_dir = "data"             # the store; back it up with `weldgate store backup`, never by copying a running one
 chips_file = "chips.jsonl"    # known chips and their keys, mode 0600
 key_file = "collector.key"    # shared with the platform, mode 0600
 
@@ -109,8 +109,27 @@ key_file = "collector.key"    # shared with the platform, mode 0600
 host = "0.0.0.0"              # where chips connect; 127.0.0.1 for this machine alone
 port = {port}
 max_connections = 15000
+
+# [tls]                       # the same by TLS 1.3, also beside [tcp]
+# certificate_file = "tls.pem"
+# key_file = "tls.key"        # mode 0600
+# client_ca_file = "ca.pem"   # with it chips must show a certificate of this authority
+# port = 7461
+
+# [[serial]]                  # a USB or RS-232 line, or an RS-485 bus; needs weldgate[serial]
+# name = "line-1"
+# port = "/dev/serial/by-id/…"
+# baud = 115200
+# devices = ["410811001"]     # chips on a bus, polled in turn; leave it out where a chip speaks by itself
+
+# [mqtt]                      # modules that publish their chip's frames
+# host = "127.0.0.1"
+# port = 1883
+
+[links]
 max_unauthenticated = 4000    # connections that have not proved who they are
 throttle_s = 30.0             # how long a source of wrong tags is kept out
+record_max_mb = 1024          # where a recording (weldgate collector run --record) ends
 
 [store]
 commit_ms = 10                # a batch is committed when it is full or so old, and acknowledged after that

@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -124,22 +124,22 @@ def _disk(site: Site) -> Iterator[Finding]:
 
 def _store(site: Site) -> Iterator[Finding]:
     """Look at the store's size, and at how long each upstream's receipts have been missing."""
-    from weldgate_collector import Reader, load_config
+    from weldgate_collector import Reader, is_store, load_config
 
     config = load_config(site.checked().config)
-    path = config.data_dir / "store.sqlite3"
-    if not path.exists():
+    if not is_store(config.data_dir):
         yield Finding("store", NOTE, "none yet", f"weldgate serve {site.folder} makes it")
         return
-    with Reader(path) as reader:
+    with Reader(config.data_dir) as reader:
         rows = reader.last_index()
+        size = _size(segment.path for segment in reader.segments())
         receipted = {name: last for name, _through, last in reader.cursors()}
         aside = reader.aside()
         waiting = {
             upstream.name: next(reader.rows(receipted.get(upstream.name, 0) + 1, rows), None)
             for upstream in config.upstream
         }
-    yield Finding("store", GOOD, f"{rows} rows, {_size(path)}")
+    yield Finding("store", GOOD, f"{rows} rows, {size}")
     for name, row in waiting.items():
         age_s = max(0, round(time.time() - row[1] / 1000)) if row is not None else 0
         late = age_s > RECEIPT_LATE_S
@@ -170,9 +170,9 @@ def _last(aside: list[Any], name: str) -> str:
     return str(newest.reason)
 
 
-def _size(path: Path) -> str:
-    """Return the size of a store and its log."""
-    files = [path, path.with_name(path.name + "-wal")]
+def _size(paths: Iterable[Path]) -> str:
+    """Return the size of a store's segments and their logs."""
+    files = [file for path in paths for file in (path, path.with_name(path.name + "-wal"))]
     return f"{sum(file.stat().st_size for file in files if file.exists()) / (1 << 20):.1f} MiB"
 
 
@@ -199,8 +199,21 @@ def _running(site: Site) -> Iterator[Finding]:
         f"silent in a live session: {', '.join(silent)}" if silent else "no chip is silent in one",
         "call or go and see to welder and machine; then look at power, signal and box" if silent else "",
     )
+    for name, link in health["links"].items():
+        yield _link(name, link)
     for name, upstream in health["upstreams"].items():
         yield _upstream(name, upstream)
+
+
+def _link(name: str, status: dict[str, Any]) -> Finding:
+    troubled = status["trouble"] or not status["up"]
+    return Finding(
+        f"link {name}",
+        BAD if troubled else GOOD,
+        f"{status['connections']} connections, {status['refused']} refused, {status['faults']} faults"
+        + (f", {status['trouble'] or 'down'}" if troubled else ""),
+        "is the cable in, is the broker there, are its rights right?" if troubled else "",
+    )
 
 
 def _upstream(name: str, status: dict[str, Any]) -> Finding:

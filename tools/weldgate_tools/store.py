@@ -18,9 +18,10 @@ from weldgate_protocol.reasons import TOOL_NOT_FOUND
 from weldgate_tools.output import print_json
 from weldgate_tools.places import store_file
 from weldgate_tools.store_aside import aside
+from weldgate_tools.store_care import COMMANDS
 from weldgate_tools.store_print import document, short, table, write_csv
-from weldgate_tools.store_view import completeness, sessions, summarise
-from weldgate_tools.units import CHIP, MOMENT, device_text, moment_text
+from weldgate_tools.store_view import sessions, summarise
+from weldgate_tools.units import CHIP, MOMENT
 
 __all__ = ["store"]
 
@@ -75,7 +76,7 @@ def summary(place: Path, as_json: bool, as_csv: bool, **chosen: Any) -> None:
     \b
     Examples:
       weldgate store summary site
-      weldgate store summary site/data/store.sqlite3 --since 2h --json
+      weldgate store summary site/data --since 2h --json
       weldgate store summary site --type refusal --csv
     """
     with Reader(store_file(place)) as reader:
@@ -152,48 +153,6 @@ def sessions_(place: Path, as_json: bool, as_csv: bool, **chosen: Any) -> None:
 
 @store.command()
 @_PLACE
-@_selection
-@_JSON
-@_CSV
-def gaps(place: Path, as_json: bool, as_csv: bool, **chosen: Any) -> None:
-    """Prove that stored and declared numbers leave no hole, for every chip and epoch. Exit 1 when one does.
-
-    A proof begins at number 1, whatever the time: --until ends it there, --since leaves out who was not heard since.
-
-    \b
-    Examples:
-      weldgate store gaps site
-      weldgate store gaps site --chip 410811001 --json
-      weldgate store gaps site --since 24h
-    """
-    since_ms = (chosen.pop("since") or 0) * 1000
-    with Reader(store_file(place)) as reader:
-        lines = [line for line in completeness(_rows(reader, {**chosen, "since": None})) if line.last_ms >= since_ms]
-    rows: list[dict[str, Any]] = [
-        {
-            "device": device_text(line.device),
-            "epoch": f"{line.epoch:08x}",
-            "stored": sum(last - first + 1 for first, last in line.stored),
-            "declared": [f"{first}-{last}" for first, last in line.declared],
-            "missing": [f"{first}-{last}" for first, last in line.missing()],
-            "last_heard": moment_text(line.last_ms / 1000) if line.last_ms else None,
-        }
-        for line in lines
-    ]
-    holes = [row for row in rows if row["missing"]]
-    if as_json:
-        print_json({"complete": not holes, "lines": rows})
-    elif as_csv:
-        write_csv(sys.stdout, rows)
-    else:
-        table([row for row in rows if row["declared"] or row["missing"]], "nothing missing and nothing declared")
-        click.echo(f"{len(rows)} chips and epochs, {len(holes)} with undeclared holes")
-    if holes:
-        raise SystemExit(1)
-
-
-@store.command()
-@_PLACE
 @click.argument("target", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), default=Path("-"))
 @_TYPE
 @_selection
@@ -236,4 +195,5 @@ def export(place: Path, target: Path, as_json: bool, as_csv: bool, **chosen: Any
     click.echo(f"{count} rows", err=True)
 
 
-store.add_command(aside)
+for _command in (aside, *COMMANDS):
+    store.add_command(_command)

@@ -1,40 +1,17 @@
-"""What a store's rows add up to: sessions, and what is missing. Plain functions over rows, no SQL and no terminal."""
+"""What a store's rows add up to: counts and sessions. Plain functions over rows, no SQL and no terminal."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from weldgate_collector import Record
 from weldgate_protocol import messages, reason_texts
-from weldgate_protocol.collector_record import RECORD_GAP, decode_record
 from weldgate_protocol.errors import RemoteError
 from weldgate_protocol.frame import parse
 from weldgate_tools.units import device_text, moment_text
 
-__all__ = ["Line", "completeness", "sessions", "summarise"]
+__all__ = ["sessions", "summarise"]
 
 FRAME = 1  # kind of a row: a chip's frame; 2 is the collector's own record
-
-
-@dataclass
-class Line:
-    """One chip's numbers in one epoch: which are stored, which are declared lost."""
-
-    device: int
-    epoch: int
-    stored: list[list[int]] = field(default_factory=list)  # [first, last], ascending
-    declared: list[list[int]] = field(default_factory=list)
-    last_ms: int = 0
-
-    def missing(self) -> list[tuple[int, int]]:
-        """Return the ranges from 1 to the highest number that are neither stored nor declared."""
-        holes = []
-        expected = 1
-        for first, last in sorted(self.stored + self.declared):
-            if first > expected:
-                holes.append((expected, first - 1))
-            expected = max(expected, last + 1)
-        return holes
 
 
 def _fields(record: Record) -> dict[Any, Any]:
@@ -42,14 +19,6 @@ def _fields(record: Record) -> dict[Any, Any]:
         return dict(messages.decode(record.type, parse(record.raw).payload))
     except RemoteError:
         return {}
-
-
-def _add(ranges: list[list[int]], number: int) -> None:
-    """Add a number to ranges that grow upwards."""
-    if ranges and ranges[-1][0] <= number <= ranges[-1][1] + 1:
-        ranges[-1][1] = max(ranges[-1][1], number)
-    else:
-        ranges.append([number, number])
 
 
 def summarise(records: Iterable[Record]) -> list[dict[str, Any]]:
@@ -72,38 +41,6 @@ def summarise(records: Iterable[Record]) -> list[dict[str, Any]]:
             epochs.setdefault(record.device, set()).add(record.epoch)
             chip["epochs"] = len(epochs[record.device])
     return [chips[device] for device in sorted(chips)]
-
-
-def completeness(records: Iterable[Record]) -> list[Line]:
-    """Follow every chip and epoch through all rows of a store.
-
-    Args:
-        records: in order of arrival.
-
-    Returns:
-        One line a chip and epoch; a line with `missing()` is a loss that nobody declared.
-    """
-    lines: dict[tuple[int, int], Line] = {}
-
-    def line(device: int, epoch: int) -> Line:
-        return lines.setdefault((device, epoch), Line(device, epoch))
-
-    for record in records:
-        if record.kind == FRAME:
-            found = line(record.device, record.epoch)
-            _add(found.stored, record.seq)
-            found.last_ms = record.received_ms
-            if record.type == messages.GAP:
-                fields = _fields(record)
-                epoch = int.from_bytes(fields["epoch"], "big") if "epoch" in fields else record.epoch
-                if "last" in fields and (record.device, epoch) in lines:
-                    line(record.device, epoch).declared.append([fields["first"], fields["last"]])
-        else:
-            own = decode_record(record.raw)
-            if own.kind == RECORD_GAP:
-                device, epoch = int.from_bytes(own.device, "big"), int.from_bytes(own.epoch, "big")
-                line(device, epoch).declared.append([own.first, own.last])
-    return sorted(lines.values(), key=lambda one: (one.device, one.epoch))
 
 
 def sessions(records: Iterable[Record]) -> list[dict[str, Any]]:

@@ -10,9 +10,9 @@ frame and no rule of the protocol. Its promises (``tests/contracts/test_links.py
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-__all__ = ["SEND_MAX", "Accept", "Connection", "Link", "Peer"]
+__all__ = ["SEND_MAX", "Accept", "Connection", "Link", "LinkStatus", "Peer"]
 
 SEND_MAX = 256 * 1024  # bytes that wait for one slow reader: far more than a chip's orders and acks
 
@@ -49,8 +49,32 @@ class Peer(Protocol):
 Accept = Callable[[Connection], Peer]
 
 
+class LinkStatus(NamedTuple):
+    """How a link is.
+
+    Attributes:
+        name: of the link, in logs, metrics and recordings.
+        up: bytes can come: it listens, the port is open, the broker is connected.
+        connections: open ones.
+        refused: connections and messages that were turned away, since there were too many.
+        faults: handshakes that failed, a port or a broker that was lost, messages that were no frame.
+        trouble: what is wrong now, empty for nothing.
+    """
+
+    name: str
+    up: bool
+    connections: int = 0
+    refused: int = 0
+    faults: int = 0
+    trouble: str = ""
+
+
 class Link(Protocol):
     """A way in."""
+
+    @property
+    def name(self) -> str:
+        """Name in logs, metrics and recordings."""
 
     async def start(self, accept: Accept) -> None:
         """Begin to take connections, calling ``accept`` for each.
@@ -61,3 +85,9 @@ class Link(Protocol):
 
     async def stop(self) -> None:
         """Close every connection and take no more."""
+
+    def status(self) -> LinkStatus:
+        """Return the present state."""
+
+    def describe(self) -> str:
+        """Say in a few words what it is and where."""

@@ -6,13 +6,15 @@ Bytes pass on the event loop's next turn, as they would through a socket, never 
 import asyncio
 from collections.abc import Callable
 
-from .base import SEND_MAX, Accept, Connection, Peer
+from .base import SEND_MAX, Accept, Connection, LinkStatus, Peer
 
 __all__ = ["MemoryEnd", "MemoryLink"]
 
 
 class MemoryLink:
     """The link; ``connect`` is the chips' side of it."""
+
+    name = "memory"
 
     def __init__(self) -> None:
         self._accept: Accept | None = None
@@ -28,6 +30,14 @@ class MemoryLink:
         for side in list(self._open):
             side.close()
         await asyncio.sleep(0)
+
+    def status(self) -> LinkStatus:
+        """Return the present state."""
+        return LinkStatus(self.name, self._accept is not None, len(self._open))
+
+    def describe(self) -> str:
+        """Say what it is."""
+        return "memory"
 
     def connect(self, peer: Peer, source: str = "memory") -> Connection:
         """Connect as a chip would.

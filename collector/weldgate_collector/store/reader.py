@@ -1,7 +1,7 @@
-"""Questions to a store, each on the caller's own connection; WAL lets them run beside the writer.
+"""Questions to a store, each on the caller's own connections; WAL lets them run beside the writer.
 
-For the collector: high-waters at start, a repeat's stored bytes, rows for packs. For people and tools: counts, frames
-by chip and time. Nothing here writes.
+For the collector: a repeat's stored bytes, rows for packs, their boundaries. For people and tools: counts, frames by
+chip and time. Nothing here writes. A segment that retention removes meanwhile is as if it had never been.
 """
 
 import sqlite3
@@ -12,7 +12,10 @@ from typing import NamedTuple
 from weldgate_protocol.reasons import TOOL_NOT_FOUND
 
 from ..errors import StoreError
+from .newest import OpenSegment, merged_highs
 from .schema import CONFLICT, FRAME, OWN, Connect, connect, open_store
+from .segments import LEGACY_NAME, Segment, list_segments, store_folder
+from .shelf import Shelf
 
 __all__ = ["Aside", "Reader", "Record"]
 
@@ -44,18 +47,26 @@ class Aside(NamedTuple):
 
 
 class Reader:
-    """A read-only view of a store. Not for two threads at once. Use it in ``with`` or ``close`` it."""
+    """A read-only view of a store, all its segments together. Not for two threads at once. Use it in ``with``."""
 
-    def __init__(self, path: Path, open_connection: Connect = connect) -> None:
+    def __init__(self, place: Path, open_connection: Connect = connect) -> None:
         """Open an existing store.
 
+        Args:
+            place: the data folder, its ``segments``, or a file in either.
+            open_connection: the ``connect`` seam.
+
         Raises:
-            StoreError: there is none, or an older or newer weldgate made it.
+            StoreError: there is none, or an older or newer weldgate made it, or its newest segment is damaged.
         """
-        if not path.exists():
-            raise StoreError(TOOL_NOT_FOUND, f"{path}: no store is there")
-        self._connection = open_store(path, open_connection, may_migrate=False)
-        self._connection.execute("PRAGMA query_only=ON")
+        folder = store_folder(place)
+        if not list_segments(folder):
+            legacy = folder / LEGACY_NAME
+            if not legacy.exists():
+                raise StoreError(TOOL_NOT_FOUND, f"{place}: no store is there")
+            open_store(legacy, open_connection, may_migrate=False).close()  # says why it can't be read
+        self._shelf = Shelf(folder, open_connection)
+        self._shelf.newest()
 
     def __enter__(self) -> "Reader":
         return self
@@ -64,42 +75,69 @@ class Reader:
         self.close()
 
     def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
+        """Close every connection."""
+        self._shelf.close()
+
+    def rest(self) -> None:
+        """Let go of all but the newest segment: an older one is sealed, and its disk returns, only then."""
+        self._shelf.rest()
 
     def store_id(self) -> bytes:
         """Return the 16 bytes that name this store in packs."""
-        found: bytes = self._connection.execute("SELECT value FROM meta WHERE key = 'store_id'").fetchone()[0]
-        return found
+        return _store_id(self.connection)
+
+    def first_index(self) -> int:
+        """Return the idx from which rows are held; one after the last when there is none."""
+        return self._shelf.segments()[0].first
 
     def last_index(self) -> int:
-        """Return the newest row's idx, 0 when there is none."""
-        return int(self._connection.execute("SELECT coalesce(max(idx), 0) FROM records").fetchone()[0])
+        """Return the newest row's idx, 0 when there never was one."""
+        connection = self.connection
+        last: int | None = connection.execute("SELECT max(idx) FROM records").fetchone()[0]
+        return int(connection.execute("SELECT first FROM segment").fetchone()[0]) - 1 if last is None else last
 
     def highs(self) -> Iterator[tuple[int, int, int]]:
-        """Yield (device, epoch, highest seq stored or declared); one pass over all rows."""
-        yield from self._connection.execute(
-            "SELECT device, epoch, max(seq) FROM records GROUP BY device, epoch HAVING max(seq) > 0"
-        )
+        """Yield (device, epoch, highest seq stored or declared); only the newest segment is read."""
+        connection = self.connection
+        yield from merged_highs(connection, OpenSegment(Path(), 0, connection).moved())
 
     def find(self, device: int, epoch: int, first: int, last: int) -> list[Record]:
-        """Return the frames and conflict records of one chip and epoch with ``first`` ≤ seq ≤ ``last``; one pass."""
-        rows = self._connection.execute(
-            "SELECT * FROM records WHERE device = ? AND epoch = ? AND seq BETWEEN ? AND ?"
-            " AND (kind = ? OR (kind = ? AND type = ?)) ORDER BY idx",
-            (device, epoch, first, last, FRAME, OWN, CONFLICT),
-        )
-        return [Record(*row) for row in rows]
+        """Return the frames and conflict records of one chip and epoch with ``first`` ≤ seq ≤ ``last``.
+
+        From the newest segment back, until one opens with a high-water below ``first``: nothing older can have them.
+        """
+        found: list[Record] = []
+        for segment in reversed(self._shelf.segments()):
+            connection = self._shelf.open(segment)
+            if connection is None:
+                continue
+            rows = connection.execute(
+                "SELECT * FROM records WHERE device = ? AND epoch = ? AND seq BETWEEN ? AND ?"
+                " AND (kind = ? OR (kind = ? AND type = ?)) ORDER BY idx",
+                (device, epoch, first, last, FRAME, OWN, CONFLICT),
+            )
+            found[:0] = [Record(*row) for row in rows]
+            before = connection.execute("SELECT high FROM highs WHERE device = ? AND epoch = ?", (device, epoch))
+            if (before.fetchone() or (0,))[0] < first:
+                break
+        return found
 
     def rows(self, first: int, last: int) -> Iterator[tuple[int, int, int, bytes]]:
         """Yield (kind, received_ms, idx, raw) of rows ``first`` to ``last``, as packs carry them."""
-        cursor = self._connection.execute(
-            "SELECT kind, received_ms, idx, raw FROM records WHERE idx BETWEEN ? AND ? ORDER BY idx", (first, last)
-        )
-        try:
-            yield from cursor
-        finally:
-            cursor.close()  # ends the read transaction even when the caller took only some
+        segments = self._shelf.segments()
+        for segment, following in zip(segments, [*segments[1:], None], strict=True):
+            if segment.first > last or (following is not None and following.first <= first):
+                continue
+            connection = self._shelf.open(segment)
+            if connection is None:
+                continue
+            cursor = connection.execute(
+                "SELECT kind, received_ms, idx, raw FROM records WHERE idx BETWEEN ? AND ? ORDER BY idx", (first, last)
+            )
+            try:
+                yield from cursor
+            finally:
+                cursor.close()  # ends the read transaction even when the caller took only some
 
     def records(
         self,
@@ -133,65 +171,135 @@ class Reader:
             where.append(f"type IN ({', '.join('?' * len(types))})")
             values += types
         query = f"SELECT * FROM records WHERE {' AND '.join(where)} ORDER BY idx"  # noqa: S608 - conditions are ours
-        for row in self._connection.execute(query, values):
-            yield Record(*row)
+        bounds = self._bounds()
+        for segment in self._shelf.segments():
+            oldest_ms, newest_ms = bounds.get(segment.first, (None, None))
+            if since_ms is not None and newest_ms is not None and newest_ms < since_ms:
+                continue
+            if until_ms is not None and oldest_ms is not None and oldest_ms >= until_ms:
+                continue
+            connection = self._shelf.open(segment)
+            if connection is not None:
+                for row in connection.execute(query, values):
+                    yield Record(*row)
 
     def newest(self, types: tuple[int, ...], since_ms: int) -> list[Record]:
-        """Return each chip's newest frame and newest own record of these types, in order of arrival; one pass in C.
+        """Return each chip's newest frame and newest own record of these types, in order of arrival.
 
         Args:
             types: message types, and kinds of own records.
             since_ms: received at or after, Unix milliseconds.
         """
-        rows = self._connection.execute(
-            f"SELECT max(idx), received_ms, kind, device, epoch, seq, type, raw FROM records"  # noqa: S608 - only ?
-            f" WHERE received_ms >= ? AND type IN ({', '.join('?' * len(types))}) GROUP BY device, kind",
-            (since_ms, *types),
-        )  # SQLite gives the other columns of the row that max() is of
-        return sorted(Record(*row) for row in rows)
+        found: dict[tuple[int, int], Record] = {}
+        bounds = self._bounds()
+        for segment in self._shelf.segments():
+            newest_ms = bounds.get(segment.first, (None, None))[1]
+            connection = None if newest_ms is not None and newest_ms < since_ms else self._shelf.open(segment)
+            if connection is not None:
+                rows = connection.execute(
+                    f"SELECT max(idx), received_ms, kind, device, epoch, seq, type, raw FROM records"  # noqa: S608 - only ?
+                    f" WHERE received_ms >= ? AND type IN ({', '.join('?' * len(types))}) GROUP BY device, kind",
+                    (since_ms, *types),
+                )  # SQLite gives the other columns of the row that max() is of
+                found.update({(row[3], row[2]): Record(*row) for row in rows})
+        return sorted(found.values())
 
     def summary(self) -> list[tuple[int, int, int, int, int, int]]:
         """Return (device, frames, own records, epochs, first received_ms, last received_ms) of each chip."""
-        return self._connection.execute(
-            "SELECT device, sum(kind = 1), sum(kind = 2), count(DISTINCT CASE kind WHEN 1 THEN epoch END),"
-            " min(received_ms), max(received_ms) FROM records GROUP BY device ORDER BY device"
-        ).fetchall()
+        chips: dict[int, tuple[int, int, set[int], int, int]] = {}
+        for segment in self._shelf.segments():
+            connection = self._shelf.open(segment)
+            if connection is None:
+                continue
+            for device, epoch, kind, count, oldest, newest in connection.execute(
+                "SELECT device, epoch, kind, count(*), min(received_ms), max(received_ms) FROM records"
+                " GROUP BY device, epoch, kind"
+            ):
+                frames, own, epochs, first, last = chips.get(device, (0, 0, set(), oldest, newest))
+                if kind == FRAME:
+                    frames += count
+                    epochs.add(epoch)
+                else:
+                    own += count
+                chips[device] = (frames, own, epochs, min(first, oldest), max(last, newest))
+        return [
+            (device, frames, own, len(epochs), first, last)
+            for device, (frames, own, epochs, first, last) in sorted(chips.items())
+        ]
 
     def cursor(self, upstream: str) -> tuple[int, bytes]:
         """Return (through, consumer boot) of an upstream; (0, empty) when nothing was receipted yet."""
-        found = self._connection.execute("SELECT through, boot FROM cursors WHERE upstream = ?", (upstream,)).fetchone()
+        found = self.connection.execute("SELECT through, boot FROM cursors WHERE upstream = ?", (upstream,)).fetchone()
         return found or (0, b"")
 
     def cursors(self) -> list[tuple[str, int, int]]:
         """Return (upstream, through, last row receipted) of each upstream."""
-        return self._connection.execute(
+        return self.connection.execute(
             "SELECT cursors.upstream, through, coalesce(last, 0) FROM cursors"
             " LEFT JOIN packs ON packs.upstream = cursors.upstream AND n = through ORDER BY 1"
         ).fetchall()
 
     def aside(self) -> list[Aside]:
         """Return the records that are set aside, by upstream and row."""
-        rows = self._connection.execute(
+        rows = self.connection.execute(
             "SELECT upstream, idx, at_ms, tries, reason, kind, received_ms, raw FROM aside ORDER BY upstream, idx"
         )
         return [Aside(*row) for row in rows]
 
     def pack(self, upstream: str, n: int) -> tuple[int, int, bytes] | None:
-        """Return (first idx, last idx, digest) of a numbered pack, or None."""
-        found: tuple[int, int, bytes] | None = self._connection.execute(
-            "SELECT first, last, digest FROM packs WHERE upstream = ? AND n = ?", (upstream, n)
-        ).fetchone()
-        return found
+        """Return (first idx, last idx, digest) of a numbered pack, or None.
+
+        The newest segment has the boundaries of what is not receipted; older ones are where they were stored, as long
+        as the store id is the same: after another one was drawn, numbers begin anew.
+        """
+        newest = self.connection
+        found = _pack(newest, upstream, n)
+        if found is not None or not 1 <= n <= self.last_pack(upstream):
+            return found
+        store_id = _store_id(newest)
+        for segment in self._shelf.segments()[-2::-1]:
+            connection = self._shelf.open(segment)
+            if connection is None or _store_id(connection) != store_id:
+                return None
+            found = _pack(connection, upstream, n)
+            if found is not None:
+                return found
+        return None
 
     def last_pack(self, upstream: str) -> int:
         """Return the highest pack number whose boundaries are stored, 0 when there is none."""
-        return int(
-            self._connection.execute(
-                "SELECT coalesce(max(n), 0) FROM packs WHERE upstream = ?", (upstream,)
-            ).fetchone()[0]
-        )
+        found = self.connection.execute("SELECT coalesce(max(n), 0) FROM packs WHERE upstream = ?", (upstream,))
+        return int(found.fetchone()[0])
+
+    def marks(self) -> list[tuple[str, int, int, int, str]]:
+        """Return (kind, Unix ms, first, last, text) of what befell the store: lost, deleted, restored."""
+        return self.connection.execute("SELECT kind, at_ms, first, last, text FROM marks ORDER BY rowid").fetchall()
+
+    def segments(self) -> list[Segment]:
+        """Return the store's segments, oldest first."""
+        return self._shelf.segments()
+
+    def segment(self, segment: Segment) -> sqlite3.Connection | None:
+        """Return a query-only connection to one segment, None when it is gone; valid until the next question."""
+        return self._shelf.open(segment)
 
     @property
     def connection(self) -> sqlite3.Connection:
-        """The query-only connection, for questions that only one command asks."""
-        return self._connection
+        """The query-only connection to the newest segment, for questions that only one command asks."""
+        return self._shelf.newest()
+
+    def _bounds(self) -> dict[int, tuple[int | None, int | None]]:
+        rows = self.connection.execute("SELECT first, oldest_ms, newest_ms FROM segments")
+        return {first: (oldest, newest) for first, oldest, newest in rows}
+
+
+def _store_id(connection: sqlite3.Connection) -> bytes:
+    found: bytes = connection.execute("SELECT value FROM meta WHERE key = 'store_id'").fetchone()[0]
+    return found
+
+
+def _pack(connection: sqlite3.Connection, upstream: str, n: int) -> tuple[int, int, bytes] | None:
+    found: tuple[int, int, bytes] | None = connection.execute(
+        "SELECT first, last, digest FROM packs WHERE upstream = ? AND n = ?", (upstream, n)
+    ).fetchone()
+    return found

@@ -1,14 +1,17 @@
-"""The store's schema: one SQLite file, opened through ``connect``, brought up to date by ordered migrations.
+"""A segment's schema: one SQLite file, opened through ``connect``, brought up to date by ordered migrations.
 
 ``records`` is the only table that the hot path writes: its ``idx`` is contiguous from 1 and, with the store id, the
 identity of the collector's own records. It has no other index on purpose: a device-leading one costs two thirds of
-the rate once the table is large (FACTS, SQLite). ``frames`` and ``own_records`` are views for people who open the
-file with ``sqlite3``.
+the rate once the table is large (FACTS, SQLite); a segment gets it when it is sealed. ``frames`` and ``own_records``
+are views for people who open a file with ``sqlite3``. ``segment`` says which rows a file has, ``highs`` what every line
+had reached before them; ``meta``, ``packs``, ``cursors``, ``aside``, ``orders``, ``segments`` and ``marks`` are true in
+the newest segment, and history in the others.
 
 A migration is appended, never edited; each runs in one transaction with its mark (``PRAGMA user_version``), so that a
 cut in the middle leaves the version before it. A file of a newer version is refused, never touched.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +31,9 @@ __all__ = [
     "Connect",
     "connect",
     "open_store",
+    "prepare",
+    "settle",
+    "touch_private",
 ]
 
 Connect = Callable[[str], sqlite3.Connection]
@@ -94,6 +100,29 @@ CREATE VIEW own_records AS SELECT
 FROM records WHERE kind = 2;
 """  # noqa: S608 - only our own offsets are put into it
 
+# Version 1 was the whole store in one file; it becomes the first segment.
+_SECOND = """
+CREATE TABLE segment (           -- one row: this file
+    first INTEGER NOT NULL,      -- idx of its first row
+    last INTEGER,                -- of its last one, once another segment follows
+    oldest_ms INTEGER, newest_ms INTEGER,  -- bounds of received_ms, once sealed
+    sealed INTEGER NOT NULL      -- 1: indexed, never written again
+);
+INSERT INTO segment VALUES (1, NULL, NULL, NULL, 0);
+CREATE TABLE highs (             -- highest seq stored or declared of each line, before this segment's first row
+    device INTEGER NOT NULL, epoch INTEGER NOT NULL, high INTEGER NOT NULL,
+    PRIMARY KEY (device, epoch)
+) WITHOUT ROWID;
+CREATE TABLE segments (          -- the segments before this one
+    first INTEGER PRIMARY KEY, last INTEGER NOT NULL,
+    oldest_ms INTEGER, newest_ms INTEGER  -- NULL until it is sealed
+);
+CREATE TABLE marks (             -- what befell the store: rows lost, a restore
+    kind TEXT NOT NULL,          -- 'lost' rows first to last; 'deleted' by retention; 'restored' after row last
+    at_ms INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, text TEXT NOT NULL
+);
+"""
+
 _ASIDE = """
 CREATE TABLE aside (               -- records that an upstream could not deliver, with their bytes
     upstream TEXT NOT NULL, idx INTEGER NOT NULL,
@@ -103,7 +132,7 @@ CREATE TABLE aside (               -- records that an upstream could not deliver
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _ASIDE)
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _ASIDE)
 
 _CHECKPOINT_PAGES = (
     4_000  # 16 MB of WAL: fewer, larger checkpoints (FACTS: twice the rate of SQLite's default of 1,000)
@@ -111,26 +140,58 @@ _CHECKPOINT_PAGES = (
 
 
 def connect(path: str, factory: type[sqlite3.Connection] = sqlite3.Connection) -> sqlite3.Connection:
-    """Open the store: the one seam through which every connection to it goes.
+    """Open a segment: the one seam through which every connection to the store goes.
 
     Args:
-        path: the database file.
+        path: the database file, or its URI.
         factory: the class of connection, for a seam that watches or fails it.
 
     Returns:
-        A connection in WAL mode with ``synchronous=FULL``, transactions by hand, usable from one thread at a time.
+        A connection with ``synchronous=FULL``, transactions by hand, usable from one thread at a time. The journal's
+        mode is the file's own: WAL in the open segment, none left behind in a sealed one.
     """
     connection = sqlite3.connect(
-        path, timeout=20.0, isolation_level=None, check_same_thread=False, factory=factory, cached_statements=64
+        path,
+        timeout=20.0,
+        isolation_level=None,
+        check_same_thread=False,
+        factory=factory,
+        cached_statements=64,
+        uri=path.startswith("file:"),
     )
     try:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+        prepare(connection)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Set what every connection to the store has, whatever opened it."""
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+
+
+def settle(connection: sqlite3.Connection) -> bool:
+    """Make durable all that the database shows, however it came to be there; False when a reader is in the way.
+
+    After a kill, or a failed fsync, the log may hold a commit that never reached the disk, and SQLite plays it back. A
+    second fsync proves nothing, since the kernel forgets pages whose fsync failed. So the pages are written anew, into
+    the database itself; and then a new header over the log, since what the disk has of the old one would be played
+    back over them.
+    """
+    busy, in_log, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy or in_log < 0:  # -1: there is no write-ahead log
+        return False
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    connection.execute(f"PRAGMA user_version={version}")
+    return True
+
+
+def touch_private(path: Path) -> None:
+    """Make a file that nobody but its owner reads, since tokens wait in a store; its logs get the same mode."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def open_store(path: Path, open_connection: Connect = connect, may_migrate: bool = True) -> sqlite3.Connection:
@@ -139,23 +200,26 @@ def open_store(path: Path, open_connection: Connect = connect, may_migrate: bool
     Args:
         path: the database file; made when it isn't there.
         open_connection: the ``connect`` seam.
-        may_migrate: False = an older schema is refused instead; only its one writer changes a store.
+        may_migrate: False = the file must be there and of the newest schema; only its one writer changes a store.
 
     Raises:
         StoreError: the file is of a newer version than this program, or no database of ours.
         sqlite3.OperationalError: this machine can't open it now (disk full, locked, I/O error).
     """
+    # "rw" makes no file: a segment that vanished between two looks must not come back empty.
     try:
-        connection = open_connection(str(path))
+        if may_migrate and not path.exists():
+            touch_private(path)
+        connection = open_connection(str(path) if may_migrate else f"{path.absolute().as_uri()}?mode=rw")
+        try:
+            _migrate(connection, path, may_migrate)
+        except BaseException:
+            connection.close()
+            raise
     except sqlite3.OperationalError:
         raise
     except sqlite3.DatabaseError as error:
-        raise StoreError(TOOL_STORE_DAMAGED, f"{path}: {error}; set it aside or restore a backup") from error
-    try:
-        _migrate(connection, path, may_migrate)
-    except BaseException:
-        connection.close()
-        raise
+        raise StoreError(TOOL_STORE_DAMAGED, f"{path}: {error}; run `weldgate store salvage`") from error
     return connection
 
 
@@ -174,7 +238,8 @@ def _migrate(connection: sqlite3.Connection, path: Path, may_migrate: bool) -> N
             connection.execute(f"PRAGMA user_version={number + 1}")
             connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
             raise
 
 

@@ -1,7 +1,7 @@
 """The store's one writer thread: rows in, one FULL commit for many, then ``on_commit`` (rule D2).
 
-Rows wait until a batch is full or ``commit_ms`` old, since small commits wear flash out (40 to 85 bytes written for
-one of payload, FACTS). Small work of others (pack boundaries, orders) rides in the same transaction: ``submit``.
+Rows wait until a batch is full or ``commit_ms`` old, since small commits wear flash out (40 to 85 bytes written for one
+of payload, FACTS). Small work of others (pack boundaries, orders) rides in the same transaction: ``submit``.
 
 A commit that fails (disk full, I/O error) is rolled back and tried again for as long as it takes; meanwhile nothing
 is reported as committed, so acks are withheld, the backlog grows to its bound and the links stop reading. Nothing is
@@ -18,24 +18,23 @@ from typing import Any, TypeVar
 
 import structlog
 
-from weldgate_protocol.reasons import TOOL_STORE, TOOL_STORE_DAMAGED
+from weldgate_protocol.reasons import TOOL_STORE
 
 from ..errors import StoreError
-from .schema import Connect, connect, open_store
+from .appender import Appender, Row, Work
+from .schema import Connect, connect
+from .segments import store_folder
 
 __all__ = ["Row", "Writer"]
 
-Row = tuple[int, int, int, int, int, int, bytes]
-"""received_ms, kind, device, epoch, seq, type, raw: a row of ``records``; its idx is its place in the queue."""
-
 _T = TypeVar("_T")
-_Work = tuple[Callable[[sqlite3.Connection], Any], "Future[Any]"]
+_Work = tuple[Work, "Future[Any]"]
 
 _log = structlog.get_logger("weldgate.store")
 
-_INSERT = "INSERT INTO records (received_ms, kind, device, epoch, seq, type, raw) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _RETRY_FIRST_S = 0.1
 _RETRY_MAX_S = 5.0
+_SEGMENT_ROWS = 250_000
 
 
 class Writer:
@@ -49,28 +48,30 @@ class Writer:
 
     def __init__(
         self,
-        path: Path,
+        place: Path,
         commit_ms: int,
         batch_rows: int,
         on_commit: Callable[[int], None],
         open_connection: Connect = connect,
         stop_retry_s: float = 10.0,
+        segment_rows: int = _SEGMENT_ROWS,
     ) -> None:
         """Open and migrate the store; ``start`` starts the thread.
 
         Args:
-            path: the database file; made when it isn't there.
+            place: the data folder; a store is made when none is there.
             commit_ms: how old a batch may grow, milliseconds.
             batch_rows: how large a batch may grow.
             on_commit: called on the writer's thread with the last durable idx, after each commit.
             open_connection: the ``connect`` seam.
             stop_retry_s: how long a graceful stop tries to commit on a failing disk; what is not acknowledged by then
                 stays with the chips.
+            segment_rows: how many rows a segment takes before the next one is begun.
 
         Raises:
-            StoreError: the file is newer than this program or no database.
+            StoreError: the store is newer than this program, or damaged.
         """
-        self._path = path
+        self.folder = store_folder(place)
         self._commit_s = commit_ms / 1000
         self._batch_rows = batch_rows
         self._on_commit = on_commit
@@ -78,19 +79,28 @@ class Writer:
         self._stop_retry_s = stop_retry_s
         self._pending: list[Row] = []
         self._work: list[_Work] = []
+        self._doing: list[_Work] = []
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._full = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self.trouble = ""
-        self._connection = open_store(path, open_connection)
-        self.committed = self.accepted = _last_index(self._connection)
+        self._appender = Appender(self.folder, open_connection, segment_rows)
+        self.committed = self.accepted = self._appender.committed
+
+    def hand_over(self, rolled: Callable[[sqlite3.Connection], None]) -> None:
+        """Name who gets the connection to a segment that is full, on the writer's thread; before ``start`` only."""
+        self._appender.rolled = rolled
 
     @property
     def backlog(self) -> int:
         """How many rows are accepted and not yet durable."""
         return self.accepted - self.committed
+
+    def highs(self) -> list[tuple[int, int, int]]:
+        """Return (device, epoch, highest seq stored or declared) of every line; before ``start`` only."""
+        return self._appender.highs()
 
     def start(self) -> None:
         """Start the writer's thread."""
@@ -144,7 +154,7 @@ class Writer:
         self._full.set()
         if self._thread.ident is not None:
             self._thread.join()
-        self._connection.close()
+        self._appender.close()
 
     @property
     def alive(self) -> bool:
@@ -157,6 +167,9 @@ class Writer:
         except BaseException as error:
             self.trouble = f"writer ended: {error!r}"
             _log.critical("store_writer_ended", reason=repr(error))
+            with self._lock:
+                self._stopping = True
+            self._abandon(self._doing + self._work)
             raise
 
     def _loop(self) -> None:
@@ -172,8 +185,14 @@ class Writer:
                 if not self._pending:
                     self._wake.clear()
                 done = self._stopping and not self._pending
-            if (rows or work) and not self._commit(rows, work):
-                return
+            if rows or work:
+                self._doing = work
+                if not self._commit(rows, work):
+                    _log.error("store_stopped_uncommitted", rows=len(rows) + len(self._pending), reason=self.trouble)
+                    self._abandon(work + self._work)
+                    return
+                self._doing = []
+                self._appender.turn()
             if done:
                 return
 
@@ -183,7 +202,7 @@ class Writer:
         deadline_s: float | None = None
         while True:
             try:
-                results = self._transaction(rows, work)
+                results = self._appender.append(rows, [task for task, _ in work])
                 break
             except (sqlite3.Error, StoreError) as error:
                 if not self.trouble:
@@ -192,11 +211,9 @@ class Writer:
             if self._stopping:
                 deadline_s = deadline_s or time.monotonic() + self._stop_retry_s
                 if time.monotonic() >= deadline_s:
-                    self._abandon(len(rows), work)
                     return False
-            time.sleep(
-                delay_s
-            )  # on the writer's own thread; it has nothing else to do until the disk takes writes again
+            # On the writer's own thread, which has nothing else to do until the disk takes writes again.
+            time.sleep(delay_s)
             delay_s = min(delay_s * 2, _RETRY_MAX_S)
         if self.trouble:
             _log.info("store_commit_recovered", rows=len(rows))
@@ -207,70 +224,12 @@ class Writer:
             else:
                 future.set_result(result)
         if rows:
-            self.committed += len(rows)
+            self.committed = self._appender.committed
             self._on_commit(self.committed)
         return True
 
-    def _transaction(self, rows: list[Row], work: list[_Work]) -> list[tuple[Any, Exception | None]]:
-        """Write one batch in one transaction; nothing of it is there when this raises."""
-        if self.trouble:
-            self._reopen()
-        connection = self._connection
-        last = _last_index(connection)
-        if last == self.committed + len(rows) and rows and self.trouble:
-            # The commit that seemed to fail is in the file. Push it through an fsync before believing it.
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            rows = []
-        elif last != self.committed:
-            raise StoreError(TOOL_STORE_DAMAGED, f"{self._path}: ends at row {last}, {self.committed} was committed")
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            connection.executemany(_INSERT, rows)
-            results = [_aside(connection, task) for task, _ in work]
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-        return results
-
-    def _reopen(self) -> None:
-        """Open the database afresh: after an I/O error SQLite's own view of the file may be stale."""
-        if not self._path.exists():
-            raise StoreError(TOOL_STORE_DAMAGED, f"{self._path}: is gone; it was not removed by weldgate")
-        fresh = open_store(self._path, self._connect)
-        self._connection.close()
-        self._connection = fresh
-
-    def _abandon(self, rows: int, work: list[_Work]) -> None:
-        _log.error("store_stopped_uncommitted", rows=rows + len(self._pending), reason=self.trouble)
+    def _abandon(self, work: list[_Work]) -> None:
+        """Tell whoever waits for work that it will not be done."""
         for _, future in work:
-            future.set_exception(StoreError(TOOL_STORE, f"store stopped before it could commit: {self.trouble}"))
-
-
-# Primary result codes that say "the machine can't now": the whole batch is tried again. Any other error is the work's
-# own.
-_MACHINE = frozenset({
-    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB,
-})  # fmt: skip
-
-
-def _aside(connection: sqlite3.Connection, task: Callable[[sqlite3.Connection], Any]) -> tuple[Any, Exception | None]:
-    """Run one piece of work in a savepoint, so that its failure undoes only itself."""
-    connection.execute("SAVEPOINT work")
-    try:
-        result = task(connection)
-    except Exception as error:  # handed to whoever submitted the work
-        if isinstance(error, sqlite3.Error) and error.sqlite_errorcode & 0xFF in _MACHINE:
-            raise
-        connection.execute("ROLLBACK TO work")
-        connection.execute("RELEASE work")
-        return None, error
-    connection.execute("RELEASE work")
-    return result, None
-
-
-def _last_index(connection: sqlite3.Connection) -> int:
-    last: int | None = connection.execute("SELECT max(idx) FROM records").fetchone()[0]
-    return last or 0
+            if not future.done():
+                future.set_exception(StoreError(TOOL_STORE, f"store stopped before it could commit: {self.trouble}"))

@@ -26,7 +26,7 @@ from ..orders import Order
 from ..store.reader import Reader
 from .base import Adapter, Surroundings, UpstreamStatus
 from .cursor import ADVANCED, MISMATCH, REWOUND, Cursor
-from .packing import Built, Packer, renew_store, save_boundaries, save_cursor
+from .packing import Built, Packer, forget_boundaries, renew_store, save_boundaries, save_cursor
 from .session import BrokerSession
 from .settings import PacksSection
 
@@ -36,6 +36,7 @@ _log = structlog.get_logger("weldgate.upstream")
 
 _POLL_MS = 1_000  # at rest the thread wakes this often for keepalive and time-outs
 _BACKOFF_FIRST_S = 0.25
+_REST_S = 1.0
 _CURSOR_S = 1.0  # the cursor is stored at most this often; a stale one costs a resend, nothing else
 _STOP_S = 2.0  # a stop waits so long for the cursor's last place
 _RESULTS_MAX = 10_000  # results that wait for the broker; the platform repeats an order whose result it misses
@@ -79,6 +80,7 @@ class MqttUpstream:
         self._unheard_since_s = 0.0  # packs leave, and no receipt came since; 0 = nothing left since the last one
         self._saved: tuple[int, bytes] = (0, b"")
         self._saved_s = 0.0
+        self._rested_s = 0.0
 
     def start(self) -> None:
         """Start the thread."""
@@ -137,6 +139,7 @@ class MqttUpstream:
                 if self._ready:
                     backoff_s = _BACKOFF_FIRST_S
                 _log.warning("upstream_disconnected", upstream=self.name, reason=trouble)
+                reader.rest()
                 self._tell(False, trouble)
                 self._stopping.wait(random.uniform(backoff_s / 2, backoff_s))  # noqa: S311 - jitter, not a secret
                 backoff_s = min(backoff_s * 2, self._settings.backoff_max_s)
@@ -144,22 +147,35 @@ class MqttUpstream:
 
     def _begin(self) -> None:
         """Take up the packs and the cursor as the store has them."""
-        if self._reader is None:
-            raise RuntimeError("upstream has no reader")
-        self._packer = Packer(self._reader, self.name, self._key)
-        through, boot = self._reader.cursor(self.name)
+        reader = self._opened()
+        self._packer = Packer(reader, self.name, self._key)
+        through, boot = reader.cursor(self.name)
         store_id, built = self._packer.store_id, self._packer.built
         self._cursor = Cursor(store_id, min(through, built), boot, built, self._settings.receipt_timeout_s)
         self._saved = (through, boot)
         self._storing = None
         self._fresh.clear()
 
+    def _rest(self, reader: Reader) -> None:
+        """Let go of older segments now and then, so that their disk returns."""
+        now_s = time.monotonic()
+        if now_s - self._rested_s >= _REST_S:
+            self._rested_s = now_s
+            reader.rest()
+
+    def _opened(self) -> Reader:
+        if self._reader is None:
+            raise RuntimeError("upstream has no reader")
+        return self._reader
+
     def _hold(self) -> None:
         """Hold one connection until it ends."""
+        reader = self._opened()
         topics = [self._topic + "receipt", self._topic + "order"]
         with BrokerSession(self._settings, self._client_id, self._password, topics, self._wake_out) as session:
             self._ready = False
             while not self._stopping.is_set():
+                self._rest(reader)
                 for topic, payload in session.turn(self._wait_ms()):
                     self._take(topic, payload)
                 if session.ready and not self._ready:
@@ -219,6 +235,9 @@ class MqttUpstream:
                 built: Built | None = self._fresh.popleft()
             else:
                 built = self._packer.rebuild(number)
+            if built is None and self._packer.is_deleted(number):
+                self._skip(number)
+                return
             if built is None or len(built.data) > PACK_MAX:
                 self._renew(f"pack {number} can't be rebuilt")
                 return
@@ -260,6 +279,15 @@ class MqttUpstream:
         if final:
             with contextlib.suppress(TimeoutError, WeldgateError, sqlite3.Error):  # a full disk holds nobody back
                 future.result(_STOP_S)
+
+    def _skip(self, number: int) -> None:
+        """Go on after what retention deleted; only an optional upstream comes here, and a record told of its loss."""
+        _log.error("upstream_skips_deleted_rows", upstream=self.name, pack=number)
+        store_id = self._cursor.store_id
+        self._renewing = self._writer.submit(
+            lambda connection: forget_boundaries(connection, store_id, self.name, number)
+        )
+        self._renewing.add_done_callback(lambda _done: self._wake())
 
     def _renew(self, why: str) -> None:
         """Draw a new store id and start from the oldest row: the two stores no longer agree."""

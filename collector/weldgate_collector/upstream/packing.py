@@ -21,7 +21,7 @@ from weldgate_protocol.pack import (
 
 from ..store.reader import Reader
 
-__all__ = ["Built", "Packer", "renew_store", "save_boundaries", "save_cursor"]
+__all__ = ["Built", "Packer", "forget_boundaries", "renew_store", "save_boundaries", "save_cursor"]
 
 
 class Built(NamedTuple):
@@ -62,7 +62,7 @@ class Packer:
         room = PACK_MAX - pack_overhead_bytes(self._upstream)
         for row in self._reader.rows(self.last_row + 1, committed):
             room -= ITEM_OVERHEAD_BYTES + len(row[3])
-            if room < 0:
+            if room < 0 or (rows and row[2] != rows[-1].index + 1):  # rows that are lost end a pack as well
                 break
             rows.append(Item(*row))
         if not rows:
@@ -84,6 +84,11 @@ class Packer:
             return None
         return built if built.digest == boundary[2] else None
 
+    def is_deleted(self, number: int) -> bool:
+        """Tell whether retention took rows of a stored pack."""
+        boundary = self._reader.pack(self._upstream, number)
+        return boundary is not None and boundary[0] < self._reader.first_index()
+
     def _encode(self, number: int, rows: list[Item], previous: bytes) -> Built:
         data = encode_pack(Pack(self.store_id, self._upstream, number, previous, rows), self._key)
         return Built(number, rows[0].index, rows[-1].index, pack_digest(data), data)
@@ -100,6 +105,12 @@ def save_boundaries(
         return False
     connection.executemany("INSERT OR IGNORE INTO packs VALUES (?, ?, ?, ?, ?)", [(upstream, *pack) for pack in packs])
     return True
+
+
+def forget_boundaries(connection: sqlite3.Connection, store_id: bytes, upstream: str, first: int) -> None:
+    """Forget packs from ``first`` on: their rows are gone, and the numbers go to what is left."""
+    if _is_store(connection, store_id):
+        connection.execute("DELETE FROM packs WHERE upstream = ? AND n >= ?", (upstream, first))
 
 
 def save_cursor(connection: sqlite3.Connection, store_id: bytes, upstream: str, through: int, boot: bytes) -> None:

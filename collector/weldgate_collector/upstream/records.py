@@ -39,6 +39,7 @@ _BACKOFF_FIRST_S = 0.25
 _CURSOR_S = 1.0  # the cursor is stored at most this often; a stale one costs repeats, nothing else
 _STOP_S = 2.0  # a stop waits so long for the cursor's last place
 _READ_ROWS = 500
+_REST_S = 1.0
 _WAKE_BYTES = 4_096
 
 
@@ -89,6 +90,7 @@ class RecordUpstream:
         self._saved = 0
         self._saved_s = 0.0
         self._saving: Future[bool] | None = None
+        self._rested_s = 0.0
 
     def start(self) -> None:
         """Start the thread."""
@@ -198,6 +200,7 @@ class RecordUpstream:
     def _move(self, now_s: float) -> bool:
         """Take what came and send what may be sent; False when the store is another one by now."""
         flight, carrier = self._flight, self._carrier
+        self._rest(now_s)
         settled = carrier.turn()
         if settled.done:
             flight.done(settled.done)
@@ -209,13 +212,20 @@ class RecordUpstream:
         self._read(now_s)
         return self._save_cursor()
 
+    def _rest(self, now_s: float) -> None:
+        """Let go of older segments now and then, so that their disk returns."""
+        if self._source is not None and now_s - self._rested_s >= _REST_S:
+            self._rested_s = now_s
+            self._source.rest()
+
     def _read(self, now_s: float) -> None:
         flight = self._flight
         count = min(flight.may_read(self._pace.window), self._carrier.room(), _READ_ROWS)
-        committed = self._committed
-        if count <= 0 or flight.next > committed or self._source is None:
+        if count <= 0 or flight.next > self._committed or self._source is None:
             return
-        first = flight.next
+        first, committed = flight.next, min(self._committed, self._source.last())
+        if first > committed:
+            return
         rows = self._source.rows(first, committed, count)
         last = rows[-1].idx if len(rows) == count else committed
         if rows and rows[0].idx > first:

@@ -33,6 +33,14 @@ class RowSource:
         """Return how many records are set aside."""
         return sum(upstream == self._upstream for upstream, *_ in self._reader.aside())
 
+    def last(self) -> int:
+        """Return the newest row that can be read."""
+        return self._reader.last_index()
+
+    def rest(self) -> None:
+        """Let go of older segments, so that they are sealed and their disk returns."""
+        self._reader.rest()
+
     def rows(self, first: int, last: int, count: int) -> list[Row]:
         """Return the first ``count`` rows from ``first`` to ``last``; what retention deleted is jumped over."""
         found = self._reader.rows(first, last)
