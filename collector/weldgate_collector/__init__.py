@@ -23,6 +23,7 @@ from .replay_ways import Target
 from .service import Service
 from .shipped_files import dashboard_text, unit_text
 from .store import (
+    Aside,
     Gap,
     Line,
     Reader,
@@ -40,8 +41,17 @@ from .store import (
     salvage_store,
     store_folder,
 )
+from .upstream.base import Adapter, SettingError, Surroundings, Upstream, UpstreamStatus
+from .upstream.carrier import Carrier, Refused, Settled, UndeliveredError
+from .upstream.document import Row
+from .upstream.records import Pace, RecordUpstream
+from .upstream.settings import BrokerSection, UpstreamSection
 
 __all__ = [
+    "Adapter",
+    "Aside",
+    "BrokerSection",
+    "Carrier",
     "Chip",
     "Chips",
     "ChipsError",
@@ -54,14 +64,25 @@ __all__ = [
     "Line",
     "MemoryLink",
     "OrderError",
+    "Pace",
     "Reader",
     "Record",
+    "RecordUpstream",
     "Recording",
     "RecordingError",
+    "Refused",
     "ReplayResult",
+    "Row",
     "Service",
+    "SettingError",
+    "Settled",
     "StoreError",
+    "Surroundings",
     "Target",
+    "UndeliveredError",
+    "Upstream",
+    "UpstreamSection",
+    "UpstreamStatus",
     "add_chips",
     "backup_store",
     "check",

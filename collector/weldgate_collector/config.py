@@ -8,13 +8,16 @@ manual.
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
 from weldgate_protocol.reasons import TOOL_CONFIG
 
 from .errors import CollectorConfigError
+from .upstream.adapters import adapter
+from .upstream.base import SettingError
+from .upstream.settings import FileName, Host, Name, UpstreamSection
 
 __all__ = [
     "CollectorSection",
@@ -34,10 +37,6 @@ __all__ = [
 ]
 
 _Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
-_Name = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,32}\Z")]  # goes into MQTT topics and file names
-# What the name look-up takes: ASCII, no empty label, none above 63.
-_Host = Annotated[str, msgspec.Meta(pattern=r"\A(?!\.)(?!.*\.\.)(?!.*[^.]{64})[!-~]{1,255}\Z")]
-_File = Annotated[str, msgspec.Meta(pattern=r"\A[^\x00]*\Z")]
 _LineName = Annotated[str, msgspec.Meta(pattern=r"\A(?!(tcp|tls|mqtt|memory)\Z)[A-Za-z0-9_-]{1,32}\Z")]  # a link's own
 _Device = Annotated[str, msgspec.Meta(pattern=r"\A(0|[1-9][0-9]{0,18})\Z")]  # a chip's number
 # One level holds the chip's number; no wildcard, since the link makes its own.
@@ -53,17 +52,17 @@ class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 class CollectorSection(_Section, frozen=True):
     """Who this collector is and where its files are."""
 
-    name: _Name
-    data_dir: _File = "data"
-    chips_file: _File = "chips.jsonl"
-    key_file: _File = "collector.key"
+    name: Name
+    data_dir: FileName = "data"
+    chips_file: FileName = "chips.jsonl"
+    key_file: FileName = "collector.key"
 
 
 class TcpSection(_Section, frozen=True):
     """The TCP link. Port 0 takes a free one, which the log names."""
 
     # Chips come from the site's network, and security holds on plain TCP (DESIGN §2.13).
-    host: _Host = "0.0.0.0"  # noqa: S104
+    host: Host = "0.0.0.0"  # noqa: S104
     port: _Port = 7460
     max_connections: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 15_000
 
@@ -71,10 +70,10 @@ class TcpSection(_Section, frozen=True):
 class TlsSection(_Section, frozen=True):
     """The TLS link, version 1.3 only. Clients must show a certificate where an authority for them is named."""
 
-    certificate_file: _File
-    key_file: _File
-    client_ca_file: _File = ""
-    host: _Host = "0.0.0.0"  # noqa: S104 - as TCP
+    certificate_file: FileName
+    key_file: FileName
+    client_ca_file: FileName = ""
+    host: Host = "0.0.0.0"  # noqa: S104 - as TCP
     port: _Port = 7461
     max_connections: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 15_000
     handshake_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 10.0
@@ -96,12 +95,12 @@ class SerialSection(_Section, frozen=True):
 class MqttSection(_Section, frozen=True):
     """The MQTT link, for modules that publish their frames. ``{collector}`` and ``{device}`` stand in both topics."""
 
-    host: _Host = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 1883
     client_id: Annotated[str, msgspec.Meta(max_length=64)] = ""
     username: str = ""
-    password_file: _File = ""
-    tls_ca_file: _File = ""
+    password_file: FileName = ""
+    tls_ca_file: FileName = ""
     up_topic: _Topic = "weldgate/1/{collector}/chip/{device}/up"
     down_topic: _Topic = "weldgate/1/{collector}/chip/{device}/down"
     max_connections: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 15_000
@@ -132,28 +131,10 @@ class StoreSection(_Section, frozen=True):
     prove_s: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 300.0  # 0 = never
 
 
-class UpstreamSection(_Section, frozen=True):
-    """One upstream. ``kind = "mqtt"``: numbered packs with receipts (DESIGN §2.12)."""
-
-    name: _Name
-    kind: Annotated[str, msgspec.Meta(pattern=r"\Amqtt\Z")] = "mqtt"
-    host: _Host = "127.0.0.1"
-    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 1883
-    client_id: Annotated[str, msgspec.Meta(max_length=64)] = ""
-    username: str = ""
-    password_file: _File = ""
-    tls_ca_file: _File = ""
-    pack_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 100
-    window_packs: Annotated[int, msgspec.Meta(ge=1, le=256)] = 16
-    receipt_timeout_s: Annotated[float, msgspec.Meta(gt=0, le=600)] = 5.0
-    backoff_max_s: Annotated[float, msgspec.Meta(gt=0, le=3_600)] = 30.0
-    required: bool = True
-
-
 class MetricsSection(_Section, frozen=True):
     """``/metrics`` and ``/healthz``; absent means no port is opened."""
 
-    host: _Host = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: _Port = 9464
 
 
@@ -167,11 +148,11 @@ class LogSection(_Section, frozen=True):
 class ControlSection(_Section, frozen=True):
     """The operator's local socket, mode 0600; empty = ``control.sock`` in ``data_dir``."""
 
-    socket: _File = ""
+    socket: FileName = ""
 
 
-class Config(_Section, frozen=True):
-    """The whole file, with ``folder`` = where relative paths start."""
+class _Whole(_Section, frozen=True):
+    """The whole file; each upstream's table is the affair of its kind."""
 
     collector: CollectorSection
     tcp: TcpSection | None = None
@@ -180,11 +161,27 @@ class Config(_Section, frozen=True):
     mqtt: MqttSection | None = None
     links: LinksSection = LinksSection()
     store: StoreSection = StoreSection()
-    upstream: Annotated[tuple[UpstreamSection, ...], msgspec.Meta(max_length=8)] = ()
+    upstream: Annotated[tuple[dict[str, Any], ...], msgspec.Meta(max_length=8)] = ()
     metrics: MetricsSection | None = None
     log: LogSection = LogSection()
     control: ControlSection = ControlSection()
-    folder: str = ""  # set by load_config; refused in the file
+
+
+class Config(_Section, frozen=True):
+    """The whole file, with ``folder`` = where relative paths start."""
+
+    collector: CollectorSection
+    tcp: TcpSection | None
+    tls: TlsSection | None
+    serial: tuple[SerialSection, ...]
+    mqtt: MqttSection | None
+    links: LinksSection
+    store: StoreSection
+    upstream: tuple[UpstreamSection, ...]
+    metrics: MetricsSection | None
+    log: LogSection
+    control: ControlSection
+    folder: str = ""
 
     def path(self, name: str) -> Path:
         """Return ``name`` as a path, relative ones counted from the configuration file's folder."""
@@ -251,27 +248,51 @@ def parse_config(text: str, source: str = "configuration", folder: str | Path = 
         raise CollectorConfigError(TOOL_CONFIG, f"{source}: not TOML: {error}") from error
     except RecursionError:
         raise CollectorConfigError(TOOL_CONFIG, f"{source}: not TOML: nested too deep") from None
-    if "folder" in data:
-        raise CollectorConfigError(TOOL_CONFIG, f"{source}: line {_line_of(text, 'folder')}: unknown key `folder`")
     try:
-        config = msgspec.convert(data, Config)
+        file = msgspec.convert(data, _Whole)
     except (msgspec.ValidationError, RecursionError) as error:
-        raise CollectorConfigError(TOOL_CONFIG, f"{source}: {_explain(text, str(error))}") from error
-    for table in ("upstream", "serial"):
-        names = [section.name for section in getattr(config, table)]
+        raise CollectorConfigError(TOOL_CONFIG, f"{source}: {_explain(text, str(error), '')}") from error
+    upstreams = tuple(_upstream(table, text, source, position) for position, table in enumerate(file.upstream))
+    for table, named in (("upstream", upstreams), ("serial", file.serial)):
+        names = [section.name for section in named]
         for position, name in enumerate(names):
             if name in names[:position]:
-                line = _line_of(text, f"{table}[{position}].name")
-                raise CollectorConfigError(
-                    TOOL_CONFIG, f"{source}: line {line}: key `{table}[{position}].name`: `{name}` is there twice"
-                )
-    return msgspec.structs.replace(config, folder=str(folder))
+                raise _wrong(text, source, f"{table}[{position}].name", f"`{name}` is there twice")
+    return Config(
+        collector=file.collector, tcp=file.tcp, tls=file.tls, serial=file.serial, mqtt=file.mqtt, links=file.links,
+        store=file.store, upstream=upstreams, metrics=file.metrics, log=file.log, control=file.control,
+        folder=str(folder),
+    )  # fmt: skip
 
 
-def _explain(text: str, message: str) -> str:
-    """Turn msgspec's message and ``$.table.key`` path into one with line and key."""
+def _upstream(table: dict[str, Any], text: str, source: str, position: int) -> UpstreamSection:
+    """Check one upstream's table by its kind."""
+    key = f"upstream[{position}]"
+    kind = table.get("kind", "mqtt")
+    try:
+        found = adapter(str(kind))
+    except LookupError as error:
+        raise _wrong(text, source, f"{key}.kind", str(error.args[0])) from error
+    try:
+        section = msgspec.convert(table, found.section)
+        found.describe(section)
+    except msgspec.ValidationError as error:
+        raise CollectorConfigError(TOOL_CONFIG, f"{source}: {_explain(text, str(error), key)}") from error
+    except SettingError as error:
+        raise _wrong(text, source, f"{key}.{error.key}", error.text) from error
+    return section
+
+
+def _wrong(text: str, source: str, key: str, what: str) -> CollectorConfigError:
+    return CollectorConfigError(TOOL_CONFIG, f"{source}: line {_line_of(text, key)}: key `{key}`: {what}")
+
+
+def _explain(text: str, message: str, table: str) -> str:
+    """Turn msgspec's message and ``$.key`` path below ``table`` into one with line and key."""
     what, _, where = message.partition(" - at `")
     path = where.rstrip("`").lstrip("$").lstrip(".")
+    if table:
+        path = f"{table}.{path}" if path else table
     field = re.search(r"(unknown|missing required) field `([^`]+)`", what)
     if field:
         parent, path = path, f"{path}.{field[2]}" if path else field[2]
@@ -292,9 +313,12 @@ def _line_of(text: str, path: str) -> int:
         key = re.match(r"""\s*([A-Za-z0-9_."'-]+)\s*=""", line)
         if header:
             table = header[2].replace('"', "").replace(" ", "")
+            first, dot, rest = table.partition(".")
             if header[1] == "[[":
                 counts[table] = counts.get(table, -1) + 1
                 table = f"{table}[{counts[table]}]"
+            elif dot and first in counts:
+                table = f"{first}[{counts[first]}].{rest}"  # a table in the array's latest one
             here = table
         elif key:
             name = key[1].replace('"', "").replace("'", "")

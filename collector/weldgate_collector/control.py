@@ -44,6 +44,7 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     object: str = ""
     type: int = 0
     mode: int = 0
+    upstream: str = ""
 
     def device_bytes(self) -> bytes:
         """Return the chip's 8 bytes.

@@ -16,6 +16,7 @@ from .reload import Reload
 from .service import Service
 from .store.reader import Reader
 from .store.segments import LEGACY_NAME, list_segments
+from .upstream.adapters import adapter
 
 __all__ = ["check", "run"]
 
@@ -36,8 +37,7 @@ def check(config_path: str | Path) -> list[str]:
     lines = [f"collector {config.collector.name}"]
     chips = Chips(config.chips_file)
     lines.append(f"{len(chips)} chips known in {config.chips_file}")
-    lines += [f"link {link}" for link in _check_files(config)]
-    lines += [f"upstream {one.name}: {one.kind} at {one.host}:{one.port}" for one in config.upstream]
+    lines += _check_files(config)
     if list_segments(config.data_dir):
         with Reader(config.data_dir) as reader:
             count = len(reader.segments())
@@ -67,15 +67,20 @@ def run(config_path: str | Path, record: Path | None = None) -> None:
 
 
 def _check_files(config: Config) -> list[str]:
-    """Read the secrets and certificates that a configuration names; return its links, described.
+    """Read the secrets and certificates that a configuration names; return its links and upstreams, a line each.
 
     Raises:
         CollectorError: one can't be used.
     """
+    lines = [f"link {link.describe()}" for link in configured_links(config)]
     for upstream in config.upstream:
-        read_key(config.key_file)
-        read_password(config, upstream.password_file)
-    return [link.describe() for link in configured_links(config)]
+        kind = adapter(upstream.kind)
+        if kind.needs_key:
+            read_key(config.key_file)
+        read_password(config, getattr(upstream, "password_file", ""))
+        optional = "" if upstream.required else ", optional"
+        lines.append(f"upstream {upstream.name}: {upstream.kind} {kind.describe(upstream)}{optional}")
+    return lines
 
 
 async def _run(config: Config, path: Path, record: Path | None) -> None:

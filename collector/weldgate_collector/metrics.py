@@ -52,8 +52,13 @@ class Metrics:
         self.link_refused = self._labelled("link_refused", "Turned away by a link since the start: too many", "link")
         self.link_faults = self._labelled("link_faults", "Handshakes, ports, brokers, messages that failed", "link")
         self.upstream_connected = self._labelled("upstream_connected", "1 while the broker is reached")
-        self.upstream_through = self._labelled("upstream_receipted_pack", "Highest pack receipted")
-        self.upstream_waiting = self._labelled("upstream_waiting_rows", "Rows not yet receipted")
+        self.upstream_through = self._labelled("upstream_receipted_pack", "Highest pack receipted, or row delivered")
+        self.upstream_waiting = self._labelled("upstream_waiting_rows", "Rows not yet receipted or delivered")
+        self.upstream_trouble = self._labelled("upstream_trouble", "1 while something keeps it from going on")
+        self.upstream_undelivered = self._labelled(
+            "upstream_undelivered", "1 while it sends and nothing shows that anybody gets it"
+        )
+        self.upstream_aside = self._labelled("upstream_aside_records", "Records set aside, since nobody takes them")
         self.orders = gauge("orders_waiting", "Orders and tokens without a result yet")
         self.strangers = gauge("connections_unauthenticated", "Connections that have not proved who they are")
         self.slowed = gauge("chips_slowed", "Chips that are not read from just now, since they send too fast")

@@ -15,7 +15,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import structlog
 
 from weldgate_protocol import messages, reasons
@@ -46,8 +45,9 @@ from .store.reader import Reader
 from .store.schema import Connect, connect
 from .store.segments import segment_folder
 from .store.writer import Row, Writer
-from .upstream.base import Upstream
-from .upstream.mqtt import MqttUpstream
+from .upstream.adapters import adapter
+from .upstream.base import Surroundings, Upstream
+from .upstream.row_source import forget_aside
 
 __all__ = ["Service"]
 
@@ -121,7 +121,8 @@ class Service:
     async def _start(self) -> None:
         config, stack = self._config, self._stack
         self._loop = asyncio.get_running_loop()
-        self._key = read_key(config.key_file) if config.upstream else b""
+        kinds = [(section, adapter(section.kind)) for section in config.upstream]
+        self._key = read_key(config.key_file) if any(kind.needs_key for _, kind in kinds) else b""
         for link in configured_links(config):
             self._links.append(link)
             if isinstance(link, TcpLink) and link.certificates is None:
@@ -138,13 +139,12 @@ class Service:
         if config.store.prove_s:
             self.proof.start()
             stack.push_async_callback(asyncio.to_thread, self.proof.stop)
-        for section in config.upstream:
-            password = read_password(config, section.password_file)
-            authority = str(config.path(section.tls_ca_file)) if section.tls_ca_file else ""
-            settings = msgspec.structs.replace(section, tls_ca_file=authority)
-            upstream = MqttUpstream(
-                settings, config.collector.name, self._key, password, self.writer, self._open_reader, self._order_came
-            )
+        around = Surroundings(
+            config.collector.name, self._key, config.path, lambda name: read_password(config, name), self.writer,
+            self._open_reader, self._order_came,
+        )  # fmt: skip
+        for section, kind in kinds:
+            upstream = kind.make(section, around)
             self._upstreams.append(upstream)
             upstream.start()
             stack.push_async_callback(asyncio.to_thread, upstream.stop)
@@ -277,6 +277,9 @@ class Service:
             metrics.upstream_connected.labels(upstream.name).set(status.connected)
             metrics.upstream_through.labels(upstream.name).set(status.through)
             metrics.upstream_waiting.labels(upstream.name).set(status.waiting_rows)
+            metrics.upstream_trouble.labels(upstream.name).set(bool(status.trouble))
+            metrics.upstream_undelivered.labels(upstream.name).set(status.undelivered)
+            metrics.upstream_aside.labels(upstream.name).set(status.aside)
         return metrics
 
     async def _tick(self) -> None:
@@ -338,6 +341,8 @@ class Service:
             return dict(self.health())
         if do == "metrics":
             return {"text": self._refreshed().text().decode()}
+        if do == "forget-aside":
+            return await self._forget_aside(asked.upstream, who)
         device = asked.device_bytes()
         if self.chips.lookup(device) is None:
             raise OrderError(reasons.WIRE_UNKNOWN_CHIP, f"chip {asked.device} is not known here")
@@ -351,10 +356,23 @@ class Service:
             order = self._operator_lock(device, asked, who, now_s)
         else:
             raise OrderError(
-                reasons.TOOL_BAD_INPUT, f"`do` is {do!r}: status, metrics, token, order and lock are allowed"
+                reasons.TOOL_BAD_INPUT,
+                f"`do` is {do!r}: status, metrics, token, order, lock and forget-aside are allowed",
             )
         order = await self.downlink.put(order)
         return {"order": order.id.hex(), "state": order.state, "online": self.hub.is_online(device)}
+
+    async def _forget_aside(self, name: str, who: str) -> dict[str, Any]:
+        """Forget what an upstream had set aside, on the operator's word, which is recorded."""
+        found = [upstream for upstream in self._upstreams if upstream.name == name]
+        if not found:
+            raise OrderError(reasons.TOOL_BAD_INPUT, f"no upstream `{name}`")
+        count = await asyncio.wrap_future(self.writer.submit(lambda connection: forget_aside(connection, name)))
+        found[0].forgotten()
+        text = f"{who} forgets {count} records that upstream {name} had set aside"
+        self.hub.put([operator_row(bytes(8), text, self.hub.now_ms())])
+        _log.warning("aside_forgotten", upstream=name, who=who, records=count)
+        return {"forgotten": count}
 
     def _operator_lock(self, device: bytes, asked: Asked, who: str, now_s: int) -> Order:
         mode = asked.mode

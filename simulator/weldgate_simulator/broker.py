@@ -5,6 +5,7 @@
 answered; nothing here waits by sleeping blindly.
 """
 
+import getpass
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ import socket
 import subprocess
 import sysconfig
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -140,6 +142,7 @@ class NatsBroker(Broker):
         port: int = 0,
         users: dict[str, tuple[str, str]] | None = None,
         tls: tuple[Path, Path] | None = None,
+        publishes: dict[str, str] | None = None,
     ) -> None:
         """Prepare a broker.
 
@@ -148,10 +151,12 @@ class NatsBroker(Broker):
             port: MQTT's, 0 takes a free one.
             users: user → (password, topic prefix it may use, such as ``weldgate/1/site``); None = everybody may all.
             tls: certificate and key file; None = plain.
+            publishes: user → another prefix it may publish to, as an ACL with a slip has it.
         """
         super().__init__(folder, port)
         self._users = users or {}
         self._tls = tls
+        self._publishes = publishes or {}
         self.secure = tls is not None
 
     def _tls_block(self) -> str:
@@ -178,10 +183,11 @@ class NatsBroker(Broker):
         ]
         if self._users:
             rows = [
-                f'{{ user: "{name}", password: "{password}", permissions: {{ publish: ["{subject}.>", "$MQTT.>"],'
+                f'{{ user: "{name}", password: "{password}", permissions: {{ publish: ["{publish}.>", "$MQTT.>"],'
                 f' subscribe: ["{subject}.>", "$MQTT.>"] }} }}'
                 for name, (password, prefix) in self._users.items()
                 for subject in [prefix.replace("/", ".")]
+                for publish in [self._publishes.get(name, prefix).replace("/", ".")]
             ]
             lines.append("authorization { users: [" + ", ".join(rows) + "] }")
         path = self.folder / "nats.conf"
@@ -192,6 +198,19 @@ class NatsBroker(Broker):
 
 class MosquittoBroker(Broker):
     """Debian's ``mosquitto``, without persistence."""
+
+    def __init__(self, folder: Path, port: int = 0, acl: Sequence[str] = (), extra: Sequence[str] = ()) -> None:
+        """Prepare a broker.
+
+        Args:
+            folder: its own.
+            port: 0 takes a free one.
+            acl: lines of an ACL file, for everybody; without any, everything is allowed.
+            extra: more lines of its configuration.
+        """
+        super().__init__(folder, port)
+        self._acl = acl
+        self._extra = extra
 
     @staticmethod
     def find() -> str | None:
@@ -208,7 +227,14 @@ class MosquittoBroker(Broker):
             "allow_anonymous true",
             "persistence false",
             "max_queued_messages 0",
+            *self._extra,
         ]
+        if self._acl:
+            acl = self.folder / "acl"
+            acl.touch(0o600)
+            acl.write_text("\n".join(self._acl) + "\n", encoding="utf-8")
+            # Started by root it would change to a user of its own, who can't read our folder.
+            lines += [f"acl_file {acl}", f"user {getpass.getuser()}"]
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return [found, "-c", str(path)]
 

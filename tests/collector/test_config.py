@@ -1,11 +1,13 @@
 """Configuration: what is accepted, and errors that name key and line."""
 
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
 from weldgate_collector.config import load_config, parse_config
 from weldgate_collector.errors import CollectorConfigError
+from weldgate_collector.upstream.adapters import kinds
 
 GOOD = """
 [collector]
@@ -47,6 +49,9 @@ def test_good_configuration_is_read_with_defaults() -> None:
         ("window_packs = 4", "window_packs = 0", 14, "upstream[1].window_packs"),
         ('name = "province"', 'name = "platform"', 13, "upstream[1].name"),
         ("[tcp]", "[tpc]", 5, "tpc"),
+        ("port = 1883", 'kind = "kafka"', 10, "upstream[0].kind"),
+        ("port = 1883", 'kind = "file"', 8, "upstream[0].folder"),
+        ("port = 1883", "required = 1", 10, "upstream[0].required"),
         ('name = "yuzhou-1"', 'name = "yuzhou-1\\n"', 3, "collector.name"),
         ("port = 7460", 'host = "a\\u0000b"', 6, "tcp.host"),
         ("[tcp]", '[[serial]]\nname = "tcp"\nport = "tty"\n[tcp]', 6, "serial[0].name"),
@@ -108,3 +113,26 @@ def test_unreadable_file_is_a_configuration_error(tmp_path: Path) -> None:
     """A missing file is told by name."""
     with pytest.raises(CollectorConfigError, match=r"nowhere\.toml"):
         load_config(tmp_path / "nowhere.toml")
+
+
+def test_kinds_are_found_by_entry_point() -> None:
+    """Those of weldgate itself; an unknown one is told with what there is."""
+    assert {"file", "mqtt", "mqtt-json"} <= set(kinds())
+    with pytest.raises(CollectorConfigError, match="there are: file, mqtt, mqtt-json"):
+        parse_config(GOOD.replace("port = 1883", 'kind = "kafka"'))
+
+
+def test_entry_point_that_is_no_adapter_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else's mistake, or a library of it that is missing."""
+    wrong = [
+        EntryPoint("odd", "weldgate_collector.config:load_config", "weldgate.upstream"),
+        EntryPoint("gone", "no_such_module:ADAPTER", "weldgate.upstream"),
+    ]
+    monkeypatch.setattr(
+        "weldgate_collector.upstream.adapters.entry_points",
+        lambda group, name: [point for point in wrong if point.name == name and point.group == group],
+    )
+    with pytest.raises(CollectorConfigError, match="is no adapter"):
+        parse_config(GOOD.replace("port = 1883", 'kind = "odd"'))
+    with pytest.raises(CollectorConfigError, match="can't be loaded"):
+        parse_config(GOOD.replace("port = 1883", 'kind = "gone"'))

@@ -32,6 +32,8 @@ from weldgate_collector import (
 from weldgate_collector import config as config_module
 from weldgate_collector.chips import Chip
 from weldgate_collector.metrics import Metrics
+from weldgate_collector.upstream.adapters import adapter, kinds
+from weldgate_collector.upstream.settings import RecordSection
 from weldgate_protocol import cbor, messages, reasons
 from weldgate_protocol.collector_record import decode_record
 
@@ -360,13 +362,15 @@ def test_documentation_names_every_key_and_metric(tmp_path: Path) -> None:
         "tls": config_module.TlsSection, "serial[]": config_module.SerialSection, "mqtt": config_module.MqttSection,
         "links": config_module.LinksSection,
         "store": config_module.StoreSection,
-        "upstream[]": config_module.UpstreamSection, "metrics": config_module.MetricsSection,
+        "metrics": config_module.MetricsSection,
         "log": config_module.LogSection, "control": config_module.ControlSection,
     }  # fmt: skip
-    for table, section in sections.items():
+    upstreams = {f"upstream[] {kind}": adapter(kind).section for kind in kinds()}
+    for table, section in {**sections, **upstreams, "upstream[].record": RecordSection}.items():
         for field in section.__struct_fields__:
-            if (table, field) != ("upstream[]", "kind"):
-                assert f"`{table}.{field}`" in text or f"`.{field}`" in text, f"{table}.{field}"
+            if field != "record":
+                key = f"{table.split()[0]}.{field}"
+                assert f"`{key}`" in text or f"`.{field}`" in text, key
     for line in Metrics().text().decode().splitlines():
         if line.startswith("# TYPE ") and not line.split()[2].endswith("_created"):
             assert f"`{line.split()[2].removeprefix('weldgate_')}`" in text, line

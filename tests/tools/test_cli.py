@@ -76,7 +76,7 @@ for name in COMMANDS:
     ("package", "without"),
     [
         ("cryptography", {"init", "demo", "order", "fleet"}),
-        ("paho", {"init", "serve", "demo", "order", "store", "fleet", "collector"}),
+        ("paho", set()),
         ("zxingcpp", set()),
     ],
 )

@@ -99,7 +99,9 @@ def status(place: Path, as_json: bool) -> None:
         for name, upstream in found["upstreams"].items():
             state = "connected" if upstream["connected"] else "not connected"
             trouble = f": {upstream['trouble']}" if upstream["trouble"] else ""
-            click.echo(f"upstream {name} {state}, pack {upstream['through']}, {upstream['waiting_rows']} rows{trouble}")
+            aside = f", {upstream['aside']} set aside" if upstream["aside"] else ""
+            where = f"at {upstream['through']}, {upstream['waiting_rows']} rows waiting{aside}"
+            click.echo(f"upstream {name} {state}, {where}{trouble}")
     if not found["ok"]:
         raise SystemExit(1)
 

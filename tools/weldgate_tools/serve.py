@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from weldgate_collector import Config, load_config, request
+from weldgate_collector import BrokerSection, Config, load_config, request
 from weldgate_protocol.errors import LocalError
 from weldgate_protocol.reasons import TOOL_EXISTS, TOOL_NOT_FOUND
 from weldgate_tools.child import BrokerChild, Child
@@ -115,7 +115,7 @@ class _Readiness:
 
 def _children(site: Site, config: Config, broker: bool, consumer: bool, demo_chips: bool) -> list[Child]:
     """Return what is to run, in the order of starting."""
-    local = next((one for one in config.upstream if one.kind == "mqtt"), None)
+    local = next((one for one in config.upstream if isinstance(one, BrokerSection) and one.kind == "mqtt"), None)
     children: list[Child] = []
     if local is None and (broker or consumer):
         raise LocalError(TOOL_NOT_FOUND, f"{site.config} names no mqtt upstream; serve it with --no-broker")

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,7 @@ def _store(site: Site) -> Iterator[Finding]:
         rows = reader.last_index()
         size = _size(segment.path for segment in reader.segments())
         receipted = {name: last for name, _through, last in reader.cursors()}
+        aside = reader.aside()
         waiting = {
             upstream.name: next(reader.rows(receipted.get(upstream.name, 0) + 1, rows), None)
             for upstream in config.upstream
@@ -148,6 +150,25 @@ def _store(site: Site) -> Iterator[Finding]:
             f"the oldest row without one is {seconds_text(age_s)} old" if row is not None else "for every row",
             "nothing is lost, but somebody must take it: a platform, or `weldgate serve --consumer`" if late else "",
         )
+
+    yield _aside(site, aside)
+
+
+def _aside(site: Site, aside: list[Any]) -> Finding:
+    """Tell of records that an upstream would not take."""
+    counts = Counter(one.upstream for one in aside)
+    return Finding(
+        "set aside",
+        BAD if aside else GOOD,
+        ", ".join(f"{count} of {name}, last: {_last(aside, name)}" for name, count in counts.items())
+        or "no upstream refused a record",
+        f"weldgate store aside {site.folder} shows them; mend the map or tell the platform" if aside else "",
+    )
+
+
+def _last(aside: list[Any], name: str) -> str:
+    newest = max((one for one in aside if one.upstream == name), key=lambda one: int(one.at_ms))
+    return str(newest.reason)
 
 
 def _size(paths: Iterable[Path]) -> str:
@@ -203,7 +224,13 @@ def _upstream(name: str, status: dict[str, Any]) -> Finding:
     return Finding(
         f"upstream {name}",
         BAD if troubled else GOOD,
-        f"pack {status['through']}, {status['waiting_rows']} rows waiting"
+        f"at {status['through']}, {status['waiting_rows']} rows waiting"
         + (f", {status['trouble'] or 'not connected'}" if troubled else ""),
-        "is the broker there, and does a consumer answer with receipts?" if troubled else "",
+        _step(status) if troubled else "",
     )
+
+
+def _step(status: dict[str, Any]) -> str:
+    if status["undelivered"]:
+        return "look at the broker's ACL and log for this user, and whether the platform listens"
+    return "is the broker there, and does a consumer answer with receipts?"

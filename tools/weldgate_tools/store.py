@@ -17,6 +17,7 @@ from weldgate_protocol.errors import LocalError
 from weldgate_protocol.reasons import TOOL_NOT_FOUND
 from weldgate_tools.output import print_json
 from weldgate_tools.places import store_file
+from weldgate_tools.store_aside import aside
 from weldgate_tools.store_care import COMMANDS
 from weldgate_tools.store_print import document, short, table, write_csv
 from weldgate_tools.store_view import sessions, summarise
@@ -194,5 +195,5 @@ def export(place: Path, target: Path, as_json: bool, as_csv: bool, **chosen: Any
     click.echo(f"{count} rows", err=True)
 
 
-for _command in COMMANDS:
+for _command in (aside, *COMMANDS):
     store.add_command(_command)

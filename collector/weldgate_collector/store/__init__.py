@@ -3,7 +3,7 @@
 from .care import Finding, SegmentReport, check_store
 from .completeness import Gap, Line, find_gaps, prove_lines
 from .copies import Copied, backup_store, join_store, restore_store
-from .reader import Reader, Record
+from .reader import Aside, Reader, Record
 from .salvage import Salvaged, salvage_store
 from .schema import CONFLICT, FRAME, GAP, OPERATOR, OWN, PRESENCE, Connect, connect, prepare
 from .segments import Segment, is_store, list_segments, seal, segment_folder, store_folder
@@ -16,6 +16,7 @@ __all__ = [
     "OPERATOR",
     "OWN",
     "PRESENCE",
+    "Aside",
     "Connect",
     "Copied",
     "Finding",

@@ -34,7 +34,7 @@ from .segments import (
 __all__ = ["Copied", "backup_store", "join_store", "restore_store"]
 
 
-_NEWEST = ("meta", "cursors", "packs", "orders", "marks")  # tables that are true in the newest segment
+_NEWEST = ("meta", "cursors", "packs", "orders", "aside", "marks")  # tables that are true in the newest segment
 
 
 class Copied(NamedTuple):
@@ -127,10 +127,10 @@ def join_store(place: Path, target: Path, open_connection: Connect = connect) ->
         connection = open_store(part, open_connection)
         try:
             connection.execute("PRAGMA synchronous=OFF")  # a copy; it gets its name when it is whole
-            for segment in reader.segments():
+            segments = reader.segments()  # asked once: the folder may be looked at anew at any time
+            for segment in segments:
                 connection.execute("ATTACH ? AS one", (f"{segment.path.absolute().as_uri()}?mode=ro",))
-                last = segment is reader.segments()[-1]
-                for table in ("records", *(_NEWEST if last else ())):
+                for table in ("records", *(_NEWEST if segment == segments[-1] else ())):
                     connection.execute(f"INSERT OR REPLACE INTO {table} SELECT * FROM one.{table}")  # noqa: S608 - ours
                 connection.execute("DETACH one")
                 joined += 1

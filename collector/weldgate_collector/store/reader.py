@@ -17,7 +17,7 @@ from .schema import CONFLICT, FRAME, OWN, Connect, connect, open_store
 from .segments import LEGACY_NAME, Segment, list_segments, store_folder
 from .shelf import Shelf
 
-__all__ = ["Reader", "Record"]
+__all__ = ["Aside", "Reader", "Record"]
 
 
 class Record(NamedTuple):
@@ -30,6 +30,19 @@ class Record(NamedTuple):
     epoch: int
     seq: int
     type: int
+    raw: bytes
+
+
+class Aside(NamedTuple):
+    """A record that an upstream could not deliver: whose, which, since when, why; kind and bytes as in ``records``."""
+
+    upstream: str
+    idx: int
+    at_ms: int
+    tries: int
+    reason: str
+    kind: int
+    received_ms: int
     raw: bytes
 
 
@@ -225,6 +238,13 @@ class Reader:
             "SELECT cursors.upstream, through, coalesce(last, 0) FROM cursors"
             " LEFT JOIN packs ON packs.upstream = cursors.upstream AND n = through ORDER BY 1"
         ).fetchall()
+
+    def aside(self) -> list[Aside]:
+        """Return the records that are set aside, by upstream and row."""
+        rows = self.connection.execute(
+            "SELECT upstream, idx, at_ms, tries, reason, kind, received_ms, raw FROM aside ORDER BY upstream, idx"
+        )
+        return [Aside(*row) for row in rows]
 
     def pack(self, upstream: str, n: int) -> tuple[int, int, bytes] | None:
         """Return (first idx, last idx, digest) of a numbered pack, or None.

@@ -43,7 +43,7 @@ from .wreck import reading_copy, rows_left
 __all__ = ["Salvaged", "salvage_store"]
 
 _SIDES = ("", "-wal", "-shm", "-journal")
-_TABLES = ("cursors", "orders", "marks", "segments", "packs")
+_TABLES = ("cursors", "orders", "aside", "marks", "segments", "packs")
 
 
 class Salvaged(NamedTuple):

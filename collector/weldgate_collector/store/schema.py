@@ -4,8 +4,8 @@
 identity of the collector's own records. It has no other index on purpose: a device-leading one costs two thirds of
 the rate once the table is large (FACTS, SQLite); a segment gets it when it is sealed. ``frames`` and ``own_records``
 are views for people who open a file with ``sqlite3``. ``segment`` says which rows a file has, ``highs`` what every line
-had reached before them; ``meta``, ``packs``, ``cursors``, ``orders``, ``segments`` and ``marks`` are true in the newest
-segment, and history in the others.
+had reached before them; ``meta``, ``packs``, ``cursors``, ``aside``, ``orders``, ``segments`` and ``marks`` are true in
+the newest segment, and history in the others.
 
 A migration is appended, never edited; each runs in one transaction with its mark (``PRAGMA user_version``), so that a
 cut in the middle leaves the version before it. A file of a newer version is refused, never touched.
@@ -123,7 +123,16 @@ CREATE TABLE marks (             -- what befell the store: rows lost, a restore
 );
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND)
+_ASIDE = """
+CREATE TABLE aside (               -- records that an upstream could not deliver, with their bytes
+    upstream TEXT NOT NULL, idx INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL, tries INTEGER NOT NULL, reason TEXT NOT NULL,
+    kind INTEGER NOT NULL, received_ms INTEGER NOT NULL, raw BLOB NOT NULL,  -- as in records
+    PRIMARY KEY (upstream, idx, received_ms)  -- after a restore an idx may stand for another record
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _ASIDE)
 
 _CHECKPOINT_PAGES = (
     4_000  # 16 MB of WAL: fewer, larger checkpoints (FACTS: twice the rate of SQLite's default of 1,000)

@@ -188,7 +188,7 @@ class Opening:
     def _finish(connection: sqlite3.Connection, source: sqlite3.Connection, last: int, late: Highs) -> None:
         connection.executemany(_RAISE, [(*line, high) for line, high in late.items()])
         connection.execute("UPDATE segment SET first = ?", (last + 1,))
-        for table in ("meta", "cursors", "orders", "marks", "segments"):
+        for table in ("meta", "cursors", "orders", "aside", "marks", "segments"):
             connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names are ours
             _copy(connection, source, table, "1")
         # Of packs, the last receipted one (its digest is the next one's) and those after it; older boundaries stay

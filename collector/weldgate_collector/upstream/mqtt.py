@@ -13,25 +13,24 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import Future
 
+import msgspec
 import structlog
 
 from weldgate_protocol.envelope import ResultEnvelope, encode_result
 from weldgate_protocol.errors import WeldgateError
 from weldgate_protocol.pack import PACK_MAX, decode_receipt
 
-from ..config import UpstreamSection
 from ..orders import Order
 from ..store.reader import Reader
-from ..store.writer import Writer
-from .base import UpstreamStatus
+from .base import Adapter, Surroundings, UpstreamStatus
 from .cursor import ADVANCED, MISMATCH, REWOUND, Cursor
 from .packing import Built, Packer, forget_boundaries, renew_store, save_boundaries, save_cursor
 from .session import BrokerSession
+from .settings import PacksSection
 
-__all__ = ["MqttUpstream"]
+__all__ = ["ADAPTER", "MqttUpstream"]
 
 _log = structlog.get_logger("weldgate.upstream")
 
@@ -46,37 +45,24 @@ _RESULTS_MAX = 10_000  # results that wait for the broker; the platform repeats 
 class MqttUpstream:
     """One numbered-pack upstream."""
 
-    def __init__(
-        self,
-        settings: UpstreamSection,
-        collector: str,
-        key: bytes,
-        password: str,
-        writer: Writer,
-        open_reader: Callable[[], Reader],
-        on_order: Callable[[str, bytes], None],
-    ) -> None:
+    def __init__(self, settings: PacksSection, surroundings: Surroundings) -> None:
         """Take the neighbours; ``start`` starts the thread.
 
         Args:
             settings: the upstream's section of the configuration.
-            collector: this collector's name, in the topics.
-            key: shared with the platform: packs, receipts, orders and results are under its HMAC.
-            password: the broker's, empty for none.
-            writer: the store's, for boundaries and cursor.
-            open_reader: opens the store; called on this upstream's thread.
-            on_order: (upstream's name, envelope) of an order that came; called on this upstream's thread.
+            surroundings: store, collector, and the key: packs, receipts, orders and results are under its HMAC.
         """
+        authority = str(surroundings.path(settings.tls_ca_file)) if settings.tls_ca_file else ""
         self.name = settings.name
-        self._settings = settings
-        self._topic = f"weldgate/1/{collector}/"
-        self._client_id = settings.client_id or collector
-        self._key = key
-        self._password = password
-        self._writer = writer
-        self._open_reader = open_reader
-        self._on_order = on_order
-        self._committed = writer.committed
+        self._settings = msgspec.structs.replace(settings, tls_ca_file=authority)
+        self._topic = f"weldgate/1/{surroundings.collector}/"
+        self._client_id = settings.client_id or surroundings.collector
+        self._key = surroundings.key
+        self._password = surroundings.password(settings.password_file)
+        self._writer = surroundings.writer
+        self._open_reader = surroundings.open_reader
+        self._on_order = surroundings.on_order
+        self._committed = self._writer.committed
         self._results: deque[bytes] = deque(maxlen=_RESULTS_MAX)
         self._stopping = threading.Event()
         self._wake_in, self._wake_out = socket.socketpair()
@@ -84,12 +70,14 @@ class MqttUpstream:
         self._wake_out.setblocking(False)
         self._thread = threading.Thread(target=self._run, name=f"upstream-{self.name}", daemon=True)
         self._status = UpstreamStatus(False, 0, 0, "starting")
+        self._receipted = 0  # last row of the pack receipted last
         self._ready = False
         self._reader: Reader | None = None
         self._storing: tuple[Future[bool], list[Built]] | None = None
         self._fresh: deque[Built] = deque()  # built and stored, to be published for the first time
         self._renewing: Future[None] | None = None
         self._waiting_since_s = 0.0
+        self._unheard_since_s = 0.0  # packs leave, and no receipt came since; 0 = nothing left since the last one
         self._saved: tuple[int, bytes] = (0, b"")
         self._saved_s = 0.0
         self._rested_s = 0.0
@@ -109,9 +97,12 @@ class MqttUpstream:
         self._results.append(encode_result(result, self._key))
         self._wake()
 
+    def forgotten(self) -> None:
+        """Nothing: a pack is never set aside."""
+
     def status(self) -> UpstreamStatus:
         """Return the present state."""
-        return self._status
+        return self._status._replace(waiting_rows=max(0, self._committed - self._receipted))
 
     @property
     def alive(self) -> bool:
@@ -227,7 +218,11 @@ class MqttUpstream:
         self._publish_due(session, now_s)
         self._build(now_s)
         self._save_cursor(now_s)
-        self._tell(True, "receipts overdue" if cursor.probing else "")
+        unheard_s = now_s - self._unheard_since_s if self._unheard_since_s else 0.0
+        if cursor.probing or unheard_s > _UNHEARD_S:
+            self._tell(True, self._unheard(), True)
+        else:
+            self._tell(True, "")
 
     def _publish_due(self, session: BrokerSession, now_s: float) -> None:
         """Publish packs from ``sent`` + 1, as far as the window goes and boundaries are stored."""
@@ -248,6 +243,7 @@ class MqttUpstream:
                 return
             session.publish(self._topic + "pack", built.data)
             cursor.published(number, now_s)
+            self._unheard_since_s = self._unheard_since_s or now_s
 
     def _build(self, now_s: float) -> None:
         """Build packs of what was committed, and have their boundaries stored; they are published after that."""
@@ -312,6 +308,7 @@ class MqttUpstream:
             return
         if receipt.upstream != self.name or self._renewing is not None:
             return
+        self._unheard_since_s = 0.0
         outcome = self._cursor.receipt(receipt, self._packer.digest, time.monotonic())
         if outcome == MISMATCH:
             self._renew(f"receipt through {receipt.through} does not fit this store")
@@ -321,10 +318,25 @@ class MqttUpstream:
             while self._fresh and self._fresh[0].number <= receipt.through:
                 self._fresh.popleft()
 
-    def _tell(self, connected: bool, trouble: str) -> None:
+    def _unheard(self) -> str:
+        user = self._settings.username or self._client_id
+        return (
+            f"packs leave and no receipt comes: may `{user}` publish `{self._topic}pack` (a broker acknowledges and"
+            " drops what its ACL denies), and does a platform answer?"
+        )
+
+    def _tell(self, connected: bool, trouble: str, undelivered: bool = False) -> None:
         boundary = self._reader.pack(self.name, self._cursor.through) if self._reader is not None else None
-        receipted = boundary[1] if boundary else 0
-        self._status = UpstreamStatus(connected, self._cursor.through, self._committed - receipted, trouble)
+        self._receipted = boundary[1] if boundary else 0
+        self._status = UpstreamStatus(connected, self._cursor.through, 0, trouble, undelivered)
 
 
 _FULL_ROWS = 2_000  # enough rows for a pack at once, without waiting for pack_ms
+_UNHEARD_S = 45.0  # however patient receipt_timeout_s is, silence is told by then
+
+
+def _describe(settings: PacksSection) -> str:
+    return f"at {settings.host}:{settings.port}"
+
+
+ADAPTER = Adapter(PacksSection, _describe, MqttUpstream, needs_key=True)

@@ -14,7 +14,7 @@ from typing import Any, Self
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
-from ..config import UpstreamSection
+from .settings import BrokerSection
 
 __all__ = ["BrokerSession"]
 
@@ -27,7 +27,7 @@ class BrokerSession:
     """A connection, from ``with`` to its end. Attribute ``ready``: the broker granted every subscription."""
 
     def __init__(
-        self, settings: UpstreamSection, client_id: str, password: str, topics: Sequence[str], wake: socket.socket
+        self, settings: BrokerSection, client_id: str, password: str, topics: Sequence[str], wake: socket.socket
     ) -> None:
         """Prepare a connection; nothing is sent yet.
 
