@@ -180,7 +180,10 @@ def test_reader_that_has_seen_enough_is_told_nothing(tmp_path: Path) -> None:
 
 def test_page_is_up_to_date() -> None:
     """docs/cli.md is what the commands say."""
-    assert cli_text.main(["--check", str(ROOT / "docs" / "cli.md")]) == 0
+    # In a process of its own: click keeps the help option as it was when a command was first asked for help.
+    page = str(ROOT / "docs" / "cli.md")
+    done = subprocess.run([sys.executable, "-m", "weldgate_tools.cli_text", "--check", page], check=False)
+    assert done.returncode == 0
 
 
 def test_stale_page_is_noticed(tmp_path: Path) -> None:
