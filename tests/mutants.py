@@ -33,6 +33,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("protocol", "firmware", "collector", "simulator", "tools")
 COPIED = (*PACKAGES, "tests", "pyproject.toml", "README.md", "README.zh-CN.md", "docs", "Makefile")
 TIMEOUT_S = 120
+PIECE = 6  # test files that are shown to be green in one run
 KEYS = {"name", "rule", "file", "before", "after", "tests"}
 EXTRA = {"within", "quick", "mpy"}
 
@@ -200,13 +201,12 @@ def run(mutants: Sequence[Mutant], root: Path, jobs: int) -> tuple[list[Outcome]
     with tempfile.TemporaryDirectory(prefix="mutants-") as name, ThreadPoolExecutor(jobs) as pool:
         nursery = Nursery(root, Path(name), jobs)
         groups = {(test, mutant.mpy) for mutant in mutants for test in mutant.tests}
-        halves = [
-            tests
-            for mpy in (False, True)
-            for half in range(jobs)
-            if (tests := (sorted(test for test, where in groups if where == mpy)[half::jobs], mpy))[0]
-        ]
-        not_green = [said for said in pool.map(lambda half: nursery.green(*half), halves) if said]
+        pieces = []  # each small enough for the time that one run has
+        for mpy in (False, True):
+            tests = sorted(test for test, where in groups if where == mpy)
+            parts = -(-len(tests) // PIECE)
+            pieces += [(tests[part::parts], mpy) for part in range(parts)]
+        not_green = [said for said in pool.map(lambda piece: nursery.green(*piece), pieces) if said]
         if not_green:
             return [], not_green
         said = threading.Lock()
