@@ -108,6 +108,15 @@ class TestLimits(unittest.TestCase):
         self.assertEqual(world.clock.quality, 0)
         self.assertIsNone(world.storage.log.get(log.TENTATIVE_FLOOR))
 
+    def test_powered_seconds_survive_a_cut_after_a_long_run(self):
+        """A session that ran for five minutes without a cut has used up five minutes after it, rounded up."""
+        world = World().settle()
+        world.live()
+        world.skip(300)
+        world.power_cut()
+
+        self.assertTrue(300 <= world.driver.core.session.powered_s <= 360)
+
     def test_a_session_whose_seconds_cannot_be_kept_ends(self):
         """When flash no longer takes the powered seconds the session ends softly."""
         world = World().settle()
