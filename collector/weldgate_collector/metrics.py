@@ -34,8 +34,6 @@ class Metrics:
         self.trouble = gauge("store_trouble", "1 while commits fail")
         self.low_space = gauge("store_low_space", "1 while the disk has less room than store.min_free_mb")
         self.segments = gauge("store_segments", "Files of the store")
-        self.store_bytes = gauge("store_bytes", "Size of the store")
-        self.free_bytes = gauge("store_free_bytes", "Room on the store's disk")
         self.deleted = gauge("segments_deleted_total", "Segments deleted by retention")
         self.rows_lost = gauge("upstream_rows_lost_total", "Rows deleted before an optional upstream had them")
         self.gap_numbers = Gauge(

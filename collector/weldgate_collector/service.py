@@ -252,8 +252,6 @@ class Service:
         kept = self.keeper.status
         metrics.low_space.set(kept.low_space)
         metrics.segments.set(kept.segments)
-        metrics.store_bytes.set(kept.store_bytes)
-        metrics.free_bytes.set(kept.free_bytes)
         metrics.deleted.set(self.keeper.deleted)
         metrics.rows_lost.set(self.keeper.lost)
         proved = self.proof.proved

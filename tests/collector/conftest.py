@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -184,3 +185,30 @@ def eventually() -> Callable[[Callable[[], bool]], Any]:
                 await asyncio.sleep(0.001)
 
     return wait
+
+
+class FullDisk:
+    """A disk that is full while `full` says so: `seam` opens databases whose COMMIT fails then, as SQLite's does."""
+
+    def __init__(self) -> None:
+        self.full = False
+
+    def seam(self, path: Path) -> sqlite3.Connection:
+        """Open a database on this disk."""
+        disk = self
+
+        class Failing(sqlite3.Connection):
+            def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
+                if sql == "COMMIT" and disk.full:
+                    error = sqlite3.OperationalError("database or disk is full")
+                    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+                    raise error
+                return super().execute(sql, *args)
+
+        return connect(path, Failing)
+
+
+@pytest.fixture
+def full_disk() -> FullDisk:
+    """Return a disk that has room until a test says otherwise."""
+    return FullDisk()

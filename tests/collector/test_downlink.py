@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import sqlite3
 from typing import Any
 
 import pytest
@@ -19,7 +18,6 @@ from weldgate_collector.orders import (
     object_name,
     signed_order,
 )
-from weldgate_collector.store import connect
 from weldgate_protocol import cbor, messages, reasons
 from weldgate_protocol.conversation_chip import LOCK, ORDER, TOKEN
 
@@ -340,24 +338,15 @@ def test_unanswered_token_is_not_sent_while_it_may_wait_for_the_act(house: Any, 
     asyncio.run(scene())
 
 
-def test_repeats_that_wait_for_the_disk_are_bounded(house: Any, eventually: Any) -> None:
+def test_repeats_that_wait_for_the_disk_are_bounded(house: Any, eventually: Any, full_disk: Any) -> None:
     """A broker that plays one order again and again while the disk is full does not fill the memory."""
-    failing = [False]
-
-    class Failing(sqlite3.Connection):
-        def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
-            if sql == "COMMIT" and failing[0]:
-                error = sqlite3.OperationalError("database or disk is full")
-                error.sqlite_errorcode = sqlite3.SQLITE_FULL
-                raise error
-            return super().execute(sql, *args)
 
     async def scene() -> None:
-        async with house(seam=lambda path: connect(path, Failing)) as h:
-            failing[0] = True
+        async with house(seam=full_disk.seam) as h:
+            full_disk.full = True
             asked = [asyncio.create_task(h.downlink.put(order())) for _ in range(2_000)]
             await eventually(lambda: any(task.done() for task in asked))
-            failing[0] = False
+            full_disk.full = False
             answers = await asyncio.gather(*asked, return_exceptions=True)
             assert sum(isinstance(answer, OrderError) for answer in answers) == 1_000
             assert len(h.downlink) == 1
@@ -365,30 +354,23 @@ def test_repeats_that_wait_for_the_disk_are_bounded(house: Any, eventually: Any)
     asyncio.run(scene())
 
 
-def test_asker_who_gives_up_harms_neither_the_order_nor_the_store(house: Any, talker: Any, eventually: Any) -> None:
+def test_asker_who_gives_up_harms_neither_the_order_nor_the_store(
+    house: Any, talker: Any, eventually: Any, full_disk: Any
+) -> None:
     """While the disk is full an operator gives up; afterwards the order is carried, and rows are committed again."""
-    failing = [False]
-
-    class Failing(sqlite3.Connection):
-        def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
-            if sql == "COMMIT" and failing[0]:
-                error = sqlite3.OperationalError("database or disk is full")
-                error.sqlite_errorcode = sqlite3.SQLITE_FULL
-                raise error
-            return super().execute(sql, *args)
 
     async def scene() -> None:
-        async with house(seam=lambda path: connect(path, Failing)) as h:
+        async with house(seam=full_disk.seam) as h:
             chip = talker(1)
             await chip.come_online(h.link)
             await chip.until(lambda: len(chip.events) > 1)
-            failing[0] = True
+            full_disk.full = True
             asked = asyncio.create_task(h.downlink.put(order()))
             await eventually(lambda: bool(h.writer.trouble))
             asked.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await asked
-            failing[0] = False
+            full_disk.full = False
             await chip.until(lambda: ORDER in chip.events)
             chip.send(chip.frame(1))
             await chip.acked(1)

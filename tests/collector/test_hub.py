@@ -329,20 +329,13 @@ def test_chip_that_is_behind_gives_what_it_holds_before_it_goes_on(house: Any, t
     asyncio.run(scene())
 
 
-def test_evidence_is_durable_before_a_heartbeat_acknowledges_it(house: Any, talker: Any, eventually: Any) -> None:
+def test_evidence_is_durable_before_a_heartbeat_acknowledges_it(
+    house: Any, talker: Any, eventually: Any, full_disk: Any
+) -> None:
     """M-CONV-20: a conflict that is not committed yet is not acknowledged, though its number is."""
-    failing = [False]
-
-    class Failing(sqlite3.Connection):
-        def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
-            if sql == "COMMIT" and failing[0]:
-                error = sqlite3.OperationalError("database or disk is full")
-                error.sqlite_errorcode = sqlite3.SQLITE_FULL
-                raise error
-            return super().execute(sql, *args)
 
     async def scene() -> None:
-        async with house(seam=lambda path: connect(path, Failing)) as h:
+        async with house(seam=full_disk.seam) as h:
             clone, chip = talker(1), talker(1)
             await clone.come_online(h.link)
             await chip.connect(h.link, highest=2)
@@ -350,7 +343,7 @@ def test_evidence_is_durable_before_a_heartbeat_acknowledges_it(house: Any, talk
             await clone.acked(2)
             chip.heartbeat()
             await chip.until(lambda: len(chip.events) > 1)
-            failing[0] = True
+            full_disk.full = True
             sent: list[bytes] = []
             connection, chip.connection = chip.connection, SimpleNamespace(send=sent.append)
             chip.send(chip.frame(1, mean_ma=98), chip.frame(2, mean_ma=99))
@@ -359,7 +352,7 @@ def test_evidence_is_durable_before_a_heartbeat_acknowledges_it(house: Any, talk
             await chip.until(lambda: len(chip.events) > 2)
             await eventually(lambda: bool(h.writer.trouble))
             assert chip.conversation.acked == 0
-            failing[0] = False
+            full_disk.full = False
             await chip.acked(2)
 
             assert len(h.records(kind=2, types=(CONFLICT,))) == 2
@@ -388,24 +381,17 @@ def test_chip_that_is_no_longer_known_is_cut_off(house: Any, talker: Any) -> Non
     asyncio.run(scene())
 
 
-def test_rows_in_the_queue_are_not_doubled_by_a_reconnect(house: Any, talker: Any, eventually: Any) -> None:
+def test_rows_in_the_queue_are_not_doubled_by_a_reconnect(
+    house: Any, talker: Any, eventually: Any, full_disk: Any
+) -> None:
     """A chip that reconnects while its frames still wait for a commit sends them again; each is stored once."""
-    failing = [False]
-
-    class Failing(sqlite3.Connection):
-        def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
-            if sql == "COMMIT" and failing[0]:
-                error = sqlite3.OperationalError("database or disk is full")
-                error.sqlite_errorcode = sqlite3.SQLITE_FULL
-                raise error
-            return super().execute(sql, *args)
 
     async def scene() -> None:
-        async with house(seam=lambda path: connect(path, Failing)) as h:
+        async with house(seam=full_disk.seam) as h:
             first, second = talker(1), talker(1)
             await first.come_online(h.link)
             await first.until(lambda: len(first.events) > 1)
-            failing[0] = True
+            full_disk.full = True
             raws = [first.frame(seq) for seq in range(1, 4)]
             first.send(*raws)
             await eventually(lambda: bool(h.writer.trouble))
@@ -413,7 +399,7 @@ def test_rows_in_the_queue_are_not_doubled_by_a_reconnect(house: Any, talker: An
             assert second.conversation.high_water == 0
             second.send(raws[0], second.frame(2, mean_ma=7), raws[2], second.frame(4))
             await first.until(lambda: first.is_closed)
-            failing[0] = False
+            full_disk.full = False
             await second.acked(4)
 
             assert [record.raw for record in h.records(kind=1)] == [*raws, second.frame(4)]

@@ -5,23 +5,14 @@ import sqlite3
 import threading
 from typing import Any
 
-from weldgate_collector.store import connect
 
-
-def test_frame_that_turns_up_on_two_connections_is_stored_once(house: Any, talker: Any, eventually: Any) -> None:
+def test_frame_that_turns_up_on_two_connections_is_stored_once(
+    house: Any, talker: Any, eventually: Any, full_disk: Any
+) -> None:
     """A frame declared lost comes after all, and again on a new connection while it is still looked up: one row."""
-    failing = [False]
-
-    class Failing(sqlite3.Connection):
-        def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
-            if sql == "COMMIT" and failing[0]:
-                error = sqlite3.OperationalError("database or disk is full")
-                error.sqlite_errorcode = sqlite3.SQLITE_FULL
-                raise error
-            return super().execute(sql, *args)
 
     async def scene() -> None:
-        async with house(seam=lambda path: connect(path, Failing)) as h:
+        async with house(seam=full_disk.seam) as h:
             first, second = talker(1), talker(1)
             await first.come_online(h.link, oldest=4, highest=4)
             first.send(first.frame(4))
@@ -33,10 +24,10 @@ def test_frame_that_turns_up_on_two_connections_is_stored_once(house: Any, talke
             await first.until(lambda: first.is_closed)
             await eventually(lambda: h.writer.backlog == 0)
             second.send(second.frame(2))
-            failing[0] = True
+            full_disk.full = True
             looked_up.set()
             await eventually(lambda: bool(h.writer.trouble))
-            failing[0] = False
+            full_disk.full = False
             second.send(second.frame(5))
             await second.acked(5)
             assert sorted(record.seq for record in h.records(kind=1)) == [2, 4, 5]

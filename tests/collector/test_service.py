@@ -6,7 +6,6 @@ import os
 import secrets
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -24,7 +23,6 @@ from weldgate_collector import (
     Service,
     add_chips,
     check,
-    connect,
     load_config,
     request,
     write_secret,
@@ -107,7 +105,7 @@ def test_frames_stop_and_start(tmp_path: Path, talker: Any) -> None:
         assert [record.seq for record in reader.records(kind=1)] == list(range(1, 9))
 
 
-def test_health_metrics_and_status(tmp_path: Path, eventually: Any) -> None:
+def test_health_metrics_and_status(tmp_path: Path, eventually: Any, full_disk: Any) -> None:
     """The three ways to ask how it is agree."""
     config = load_config(site(tmp_path))
 
@@ -120,18 +118,8 @@ def test_health_metrics_and_status(tmp_path: Path, eventually: Any) -> None:
         head, _, body = answer.partition("\r\n\r\n")
         return head.split("\r\n")[0], body
 
-    failing = [False]
-
-    class Failing(sqlite3.Connection):
-        def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
-            if sql == "COMMIT" and failing[0]:
-                error = sqlite3.OperationalError("database or disk is full")
-                error.sqlite_errorcode = sqlite3.SQLITE_FULL
-                raise error
-            return super().execute(sql, *args)
-
     async def scene() -> None:
-        service = Service(config, open_connection=lambda path: connect(path, Failing))
+        service = Service(config, open_connection=full_disk.seam)
         await service.start()
         try:
             assert service.metrics_port is not None
@@ -141,7 +129,7 @@ def test_health_metrics_and_status(tmp_path: Path, eventually: Any) -> None:
             assert status.endswith("200 OK")
             assert json.loads(body)["ok"] is True
 
-            failing[0] = True
+            full_disk.full = True
             service.writer.submit(lambda _connection: None)
             await eventually(lambda: bool(service.writer.trouble))
             assert "503" in (await ask(port, "/healthz"))[0]
@@ -150,7 +138,7 @@ def test_health_metrics_and_status(tmp_path: Path, eventually: Any) -> None:
             answer = await asyncio.to_thread(request, config.control_socket, {"do": "status"})
             assert answer["store"] == "database or disk is full"
         finally:
-            failing[0] = False
+            full_disk.full = False
             await service.stop()
 
     asyncio.run(scene())

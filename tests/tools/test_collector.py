@@ -1,17 +1,16 @@
 """`weldgate collector` without and with a running collector."""
 
-import asyncio
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
-from weldgate_collector import Service, load_config
+from weldgate_collector import load_config
 from weldgate_protocol.errors import LocalError, WeldgateError
 from weldgate_protocol.reasons import TOOL_BAD_INPUT, TOOL_CONNECTION, TOOL_NOT_FOUND
 
@@ -28,23 +27,6 @@ def site(run: Run, tmp_path: Path) -> Path:
     text = config.read_text(encoding="utf-8").split("# What is stored")[0]
     config.write_text(text.replace("port = 7460", "port = 0").replace("port = 9464", "port = 0"), encoding="utf-8")
     return folder
-
-
-@contextmanager
-def running(site: Path) -> Iterator[None]:
-    """Run the site's collector in a thread."""
-    loop = asyncio.new_event_loop()
-    service = Service(load_config(site / "collector.toml"))
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    try:
-        asyncio.run_coroutine_threadsafe(service.start(), loop).result(20)
-        yield
-        asyncio.run_coroutine_threadsafe(service.stop(), loop).result(20)
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
 
 
 def test_check_says_what_it_found(run: Run, site: Path) -> None:
@@ -151,7 +133,9 @@ def test_nobody_answers(run: Run, site: Path) -> None:
     assert result.exception.code == TOOL_CONNECTION
 
 
-def test_status_and_orders_of_a_running_collector(run: Run, site: Path) -> None:
+def test_status_and_orders_of_a_running_collector(
+    run: Run, site: Path, running: Callable[[Path], AbstractContextManager[None]]
+) -> None:
     """Status for people and programs; token, order and lock wait for a chip that is not online."""
     with running(site):
         status = json.loads(run("collector", "status", site, "--json").stdout)

@@ -59,8 +59,6 @@ class KeeperStatus(NamedTuple):
     """What the last pass found."""
 
     segments: int = 0
-    store_bytes: int = 0
-    free_bytes: int = 0
     low_space: bool = False
 
 
@@ -259,14 +257,12 @@ class Keeper:
 
     def _measure(self) -> None:
         folder = segment_folder(self._folder)
-        with os.scandir(folder) as entries:
-            size = sum(_size(Path(entry.path)) for entry in entries)
         disk = os.statvfs(folder)
         free = disk.f_bavail * disk.f_frsize
         low = free < self._retention.min_free_bytes
         if low != self.status.low_space:
             _log.log(40 if low else 20, "store_low_space" if low else "store_space_again", free_bytes=free)
-        self.status = KeeperStatus(len(list_segments(self._folder)), size, free, low)
+        self.status = KeeperStatus(len(list_segments(self._folder)), low)
 
 
 def _size(path: Path) -> int:
