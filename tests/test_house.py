@@ -32,6 +32,7 @@ ELSEWHERE = {
     "weldgate_collector/errors": "test_config.py and the others meet each of them",
     "weldgate_collector/upstream/adapters": "test_config.py and tests/contracts/test_upstreams.py",
     "weldgate_collector/upstream/base": "tests/contracts/test_upstreams.py",
+    "weldgate_collector/upstream/worker": "test_upstream_mqtt.py and test_upstream_records.py run on it",
     "weldgate_collector/upstream/carrier": "test_upstream_records.py",
     "weldgate_collector/upstream/connection": "test_upstream_mqtt_json.py",
     "weldgate_collector/upstream/encoder": "test_upstream_document.py",

@@ -8,9 +8,7 @@ for ever, with jittered back-off.
 
 import contextlib
 import random
-import socket
 import sqlite3
-import threading
 import time
 from collections import deque
 from concurrent.futures import Future
@@ -29,6 +27,7 @@ from .cursor import ADVANCED, MISMATCH, REWOUND, Cursor
 from .packing import Built, Packer, forget_boundaries, renew_store, save_boundaries, save_cursor
 from .session import BrokerSession
 from .settings import PacksSection
+from .worker import Worker
 
 __all__ = ["ADAPTER", "MqttUpstream"]
 
@@ -42,7 +41,7 @@ _STOP_S = 2.0  # a stop waits so long for the cursor's last place
 _RESULTS_MAX = 10_000  # results that wait for the broker; the platform repeats an order whose result it misses
 
 
-class MqttUpstream:
+class MqttUpstream(Worker):
     """One numbered-pack upstream."""
 
     def __init__(self, settings: PacksSection, surroundings: Surroundings) -> None:
@@ -53,7 +52,7 @@ class MqttUpstream:
             surroundings: store, collector, and the key: packs, receipts, orders and results are under its HMAC.
         """
         authority = str(surroundings.path(settings.tls_ca_file)) if settings.tls_ca_file else ""
-        self.name = settings.name
+        super().__init__(settings.name, surroundings.writer.committed)
         self._settings = msgspec.structs.replace(settings, tls_ca_file=authority)
         self._topic = f"weldgate/1/{surroundings.collector}/"
         self._client_id = settings.client_id or surroundings.collector
@@ -62,13 +61,7 @@ class MqttUpstream:
         self._writer = surroundings.writer
         self._open_reader = surroundings.open_reader
         self._on_order = surroundings.on_order
-        self._committed = self._writer.committed
         self._results: deque[bytes] = deque(maxlen=_RESULTS_MAX)
-        self._stopping = threading.Event()
-        self._wake_in, self._wake_out = socket.socketpair()
-        self._wake_in.setblocking(False)
-        self._wake_out.setblocking(False)
-        self._thread = threading.Thread(target=self._run, name=f"upstream-{self.name}", daemon=True)
         self._status = UpstreamStatus(False, 0, 0, "starting")
         self._receipted = 0  # last row of the pack receipted last
         self._ready = False
@@ -82,15 +75,6 @@ class MqttUpstream:
         self._saved_s = 0.0
         self._rested_s = 0.0
 
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
-    def committed(self, index: int) -> None:
-        """Learn that rows are durable through ``index``; from any thread."""
-        self._committed = index
-        self._wake()
-
     def report(self, order: Order) -> None:
         """Publish an order's result; from any thread."""
         result = ResultEnvelope(order.id, order.device, order.type, order.state, order.reason, order.changed_s)
@@ -103,25 +87,6 @@ class MqttUpstream:
     def status(self) -> UpstreamStatus:
         """Return the present state."""
         return self._status._replace(waiting_rows=max(0, self._committed - self._receipted))
-
-    @property
-    def alive(self) -> bool:
-        """Whether the thread runs."""
-        return self._thread.is_alive()
-
-    def stop(self) -> None:
-        """Stop the thread; the cursor is stored before."""
-        self._stopping.set()
-        self._wake()
-        if self._thread.ident is not None:
-            self._thread.join()
-        self._wake_in.close()
-        self._wake_out.close()
-
-    def _wake(self) -> None:
-        # A full pipe wakes as well as one more byte would; a closed one has nobody to wake.
-        with contextlib.suppress(OSError):
-            self._wake_in.send(b"\0")
 
     def _run(self) -> None:
         backoff_s = _BACKOFF_FIRST_S

@@ -11,9 +11,7 @@ import contextlib
 import math
 import random
 import select
-import socket
 import sqlite3
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -29,6 +27,7 @@ from .carrier import Carrier, UndeliveredError
 from .document import Row
 from .flight import Flight
 from .row_source import ASIDE_MAX, RowSource, move_cursor, put_aside
+from .worker import Worker
 
 __all__ = ["Pace", "RecordUpstream"]
 
@@ -51,7 +50,7 @@ class Pace(NamedTuple):
     backoff_max_s: float
 
 
-class RecordUpstream:
+class RecordUpstream(Worker):
     """One upstream of single records."""
 
     def __init__(
@@ -66,18 +65,12 @@ class RecordUpstream:
             surroundings: store and collector.
             wants: whether a row is to go out at all.
         """
-        self.name = name
+        super().__init__(name, surroundings.writer.committed)
         self._carrier = carrier
         self._pace = pace
         self._writer = surroundings.writer
         self._open_reader = surroundings.open_reader
         self._wants = wants
-        self._committed = surroundings.writer.committed
-        self._stopping = threading.Event()
-        self._wake_in, self._wake_out = socket.socketpair()
-        self._wake_in.setblocking(False)
-        self._wake_out.setblocking(False)
-        self._thread = threading.Thread(target=self._run, name=f"upstream-{name}", daemon=True)
         self._flight = Flight(0, pace.tries)
         self._store_id = b""
         self._source: RowSource | None = None
@@ -91,15 +84,6 @@ class RecordUpstream:
         self._saved_s = 0.0
         self._saving: Future[bool] | None = None
         self._rested_s = 0.0
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
-    def committed(self, index: int) -> None:
-        """Learn that rows are durable through ``index``; from any thread."""
-        self._committed = index
-        self._wake()
 
     def report(self, order: Order) -> None:
         """Nothing: orders don't come this way."""
@@ -116,25 +100,6 @@ class RecordUpstream:
             self._connected, through, max(0, self._committed - through), self._trouble or self._blocked,
             self._undelivered, self._aside,
         )  # fmt: skip
-
-    @property
-    def alive(self) -> bool:
-        """Whether the thread runs."""
-        return self._thread.is_alive()
-
-    def stop(self) -> None:
-        """Stop the thread; the cursor is stored before."""
-        self._stopping.set()
-        self._wake()
-        if self._thread.ident is not None:
-            self._thread.join()
-        self._wake_in.close()
-        self._wake_out.close()
-
-    def _wake(self) -> None:
-        # A full pipe wakes as well as one more byte would; a closed one has nobody to wake.
-        with contextlib.suppress(OSError):
-            self._wake_in.send(b"\0")
 
     def _run(self) -> None:
         backoff_s = _BACKOFF_FIRST_S
