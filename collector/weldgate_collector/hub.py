@@ -108,6 +108,7 @@ class Hub:
         self._strangers: dict[ChipPeer, None] = {}  # not online yet, oldest first
         self._online: dict[bytes, ChipPeer] = {}
         self._held_back: set[ChipPeer] = set()
+        self._stopping = False
         self._quiet = Quiet(clock_s)
         self.sources = Sources(limits.throttle_s, clock_s)
         self.pace = Pace(limits.chip_bytes_s, limits.chip_burst_bytes, clock_s)
@@ -316,6 +317,7 @@ class Hub:
 
     async def stop(self) -> None:
         """End what is under way; the links are stopped already, the writer not yet."""
+        self._stopping = True
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -354,7 +356,7 @@ class Hub:
 
     def _stored_states(self) -> list[State]:
         with self._open_reader() as reader:
-            return stored_states(reader)
+            return stored_states(reader, lambda: not self._stopping)
 
     def _forget_unknown(self) -> None:
         for device in self.silence.silent:

@@ -17,6 +17,7 @@ from weldgate_protocol.reasons import TOOL_STORE, TOOL_STORE_DAMAGED
 
 from ..errors import StoreError
 from .newest import OpenSegment, merged_highs, open_newest, open_segment
+from .runs import sort_rows
 from .schema import Connect, settle
 from .segments import Highs, Opening, remove_database
 
@@ -175,6 +176,7 @@ class Appender:
             )
         connection.execute("BEGIN IMMEDIATE")
         try:
+            sort_rows(connection, self._segment.first, last)
             if rest and last < self._segment.first:  # the first row of a segment says where it begins
                 connection.execute(_INSERT_FIRST, (self._segment.first, *rest[0]))
                 rest = rest[1:]

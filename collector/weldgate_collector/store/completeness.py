@@ -15,7 +15,7 @@ Only the first two are holes. A chip that is silent, that roams, or that begins 
 import sqlite3
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from weldgate_protocol import messages
@@ -25,6 +25,7 @@ from weldgate_protocol.frame import parse
 
 from .reader import Reader
 from .schema import FRAME, OWN
+from .segments import Segment
 
 __all__ = [
     "CHIP",
@@ -120,19 +121,25 @@ def find_gaps(reader: Reader, device: int | None = None) -> Iterator[Gap]:
         yield from line.gaps
 
 
-def prove_lines(reader: Reader, device: int | None = None, until_ms: int | None = None) -> Iterator[Line]:
+def prove_lines(
+    reader: Reader,
+    device: int | None = None,
+    until_ms: int | None = None,
+    breathe: Callable[[], None] = lambda: None,
+) -> Iterator[Line]:
     """Yield every line with its gaps, in order; memory is bounded, however many chips and segments there are.
 
     Args:
         reader: the store.
         device: one chip only.
         until_ms: as if nothing had come since, Unix milliseconds.
+        breathe: called before each segment, so that the caller may take its time; segments may come and go meanwhile.
     """
     restored = [last for kind, _, _, last, _ in reader.marks() if kind == "restored"]
     devices = array("q", [device] if device is not None else _devices(reader))
     for start in range(0, len(devices), _CHIPS):
         part = devices[start : start + _CHIPS]
-        book = _read(reader, part[0], part[-1], until_ms)
+        book = _read(reader, part[0], part[-1], until_ms, breathe)
         for line in book.lines():
             stored = sum(last - first + 1 for first, last in book.stored.get(line, ()))
             yield Line(*line, stored, book.last_ms.get(line, 0), list(_line_gaps(reader, line, book, restored)))
@@ -193,19 +200,27 @@ def _after_restore(reader: Reader, line: _Line, told: _Declared, restored: list[
     return any(reached <= last < told.idx for last in restored)
 
 
-def _read(reader: Reader, first: int, last: int, until_ms: int | None) -> _Book:
+def _read(
+    reader: Reader, first: int, last: int, until_ms: int | None, breathe: Callable[[], None] = lambda: None
+) -> _Book:
     """Read what concerns the chips ``first`` to ``last``; in sealed segments the index alone answers, but for gaps."""
     book = _Book()
     chips = f"device BETWEEN {first:d} AND {last:d}"
-    rows_of = chips if until_ms is None else f"{chips} AND received_ms < {until_ms:d}"
+    # Rows that come meanwhile are left out, lest a word in one of them be held against rows that were not read.
+    rows_of = f"{chips} AND +idx <= {reader.last_index():d}"  # + keeps SQLite to the index by chip
+    if until_ms is not None:
+        rows_of += f" AND received_ms < {until_ms:d}"
     frames_of = f"{rows_of} AND kind = {FRAME}"
     segments = reader.segments()
+    begun = False
     for segment in segments:
+        breathe()
         connection = reader.segment(segment)
-        if connection is None:
+        if connection is None:  # retention took it, and what is older with it
+            book, begun = _Book(), False
             continue
-        if segment is segments[0]:
-            book.base = _highs(connection, chips)
+        if not begun:
+            book.base, begun = _highs(connection, chips), True
         # Numbers that follow one another differ from their rank by the same amount.
         for chip, epoch, start, end in connection.execute(
             "SELECT device, epoch, min(seq), max(seq) FROM (SELECT device, epoch, seq, seq - dense_rank()"  # noqa: S608
@@ -222,14 +237,16 @@ def _read(reader: Reader, first: int, last: int, until_ms: int | None) -> _Book:
             f" ((kind = {OWN} AND type = {RECORD_GAP}) OR (kind = {FRAME} AND type = {messages.GAP}))"
         ):
             (_own if kind == OWN else _chip)(book, idx, received_ms, chip, epoch, raw)
-    book.high = _highs(reader.connection, chips) if until_ms is None else {}
+    # Of the newest segment that was read: one that came after it knows of rows that were not.
+    newest = reader.segment(segments[-1])
+    book.high = {} if until_ms is not None or newest is None else _highs(newest, chips)
     for line, stored in book.stored.items():
         book.high[line] = max(book.high.get(line, 0), stored[-1][1])
     for line, declared in book.declared.items():
         told = [one.last for one in declared if one.state != CHIP]
         if told:
             book.high[line] = max(book.high.get(line, 0), *told)
-    _latest(reader, rows_of, book)
+    _latest(reader, segments, rows_of, book, breathe)
     return book
 
 
@@ -238,10 +255,13 @@ def _highs(connection: sqlite3.Connection, chips: str) -> dict[_Line, int]:
     return {(device, epoch): high for device, epoch, high in rows}
 
 
-def _latest(reader: Reader, rows_of: str, book: _Book) -> None:
+def _latest(
+    reader: Reader, segments: list[Segment], rows_of: str, book: _Book, breathe: Callable[[], None]
+) -> None:
     """Read each line's latest presence and the time of its latest frame; most are in the newest segments."""
     seen: set[tuple[int, int, int]] = set()
-    for segment in reversed(reader.segments()):
+    for segment in reversed(segments):
+        breathe()
         connection = reader.segment(segment)
         if connection is None:
             continue

@@ -18,7 +18,7 @@ from pathlib import Path
 from threading import Thread
 from typing import NamedTuple
 
-from .schema import Connect, connect, open_store
+from .schema import READABLE, Connect, connect, open_store
 
 __all__ = [
     "LEGACY_NAME",
@@ -73,8 +73,9 @@ def segment_path(folder: Path, first: int) -> Path:
 
 def list_segments(folder: Path) -> list[Segment]:
     """Return a store's segments, oldest first."""
+    where = folder / _FOLDER
     try:
-        with os.scandir(folder / _FOLDER) as entries:
+        with os.scandir(where) as entries:
             names = [entry.name for entry in entries]
     except FileNotFoundError:
         return []
@@ -82,7 +83,7 @@ def list_segments(folder: Path) -> list[Segment]:
     for name in names:
         stem, _, suffix = name.partition(".")
         if suffix == "sqlite3" and len(stem) == _DIGITS and stem.isdecimal():
-            found.append(Segment(int(stem), folder / _FOLDER / name))
+            found.append(Segment(int(stem), where / name))
     return sorted(found)
 
 
@@ -251,7 +252,8 @@ def seal(path: Path, open_connection: Connect = connect, patient: bool = True) -
     Returns:
         (last idx, oldest and newest received_ms), or None while a reader still has it open.
     """
-    connection = open_store(path, open_connection)
+    # A segment that is sealed keeps the schema that it was sealed with.
+    connection = open_store(path, open_connection, may_migrate=False, oldest=READABLE)
     try:
         connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
         connection.execute("PRAGMA temp_store=MEMORY")
@@ -266,6 +268,7 @@ def seal(path: Path, open_connection: Connect = connect, patient: bool = True) -
             bounds = bounds if bounds[0] is not None else [first - 1, 0, 0]
             connection.execute("BEGIN IMMEDIATE")
             try:
+                connection.execute("DROP TABLE IF EXISTS runs")  # its pages are the index's now
                 connection.execute("CREATE INDEX IF NOT EXISTS by_line ON records (device, epoch, seq, kind, type)")
                 connection.execute("UPDATE segment SET last = ?, oldest_ms = ?, newest_ms = ?, sealed = 1", bounds)
                 connection.execute("COMMIT")

@@ -34,7 +34,7 @@ _log = structlog.get_logger("weldgate.store")
 
 _RETRY_FIRST_S = 0.1
 _RETRY_MAX_S = 5.0
-_SEGMENT_ROWS = 250_000
+_SEGMENT_ROWS = 500_000
 
 
 class Writer:
