@@ -10,9 +10,15 @@ import fcntl
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from array import array
+from bisect import bisect_left
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
+from itertools import compress, islice
+from operator import eq, ge
 from pathlib import Path
+from struct import Struct
+from typing import BinaryIO
 
 import msgspec
 
@@ -51,16 +57,19 @@ class Chip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Chips:
-    """The known chips in memory, looked up by their 8 bytes; ``reload`` follows the file."""
+    """The known chips in memory, looked up by their 8 bytes; ``reload`` follows the file.
+
+    A chip takes 76 bytes: its number in a sorted array, generation and keys at the same place in one byte string.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: dict[bytes, tuple[int, bytes, bytes, bytes]] = {}
+        self._known = _Known()
         self._stamp: tuple[int, int, int] = (0, 0, 0)
         self.reload()
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._known.devices)
 
     def reload(self) -> bool:
         """Read the file again if it changed; a wrong file leaves what is known as it was.
@@ -75,11 +84,15 @@ class Chips:
         stamp = _stamp(self._path)
         if stamp == self._stamp:
             return False
-        known: dict[bytes, tuple[int, bytes, bytes, bytes]] = {}
-        for chip in read_chips(self._path):
-            device = int(chip.device).to_bytes(8, "big")
-            up, down, previous_up = (bytes.fromhex(text) for text in (chip.up, chip.down, chip.previous_up))
-            known[device] = (chip.generation, up, down, previous_up)
+        known = _Known()
+        with closing(_read(self._path)) as found:
+            for _, chip, (up, down, previous_up) in found:
+                known.add(int(chip.device), chip.generation, up, down, previous_up)
+        twice = known.sort()
+        if twice is not None:
+            for _ in read_chips(self._path):
+                pass  # it knows the line
+            raise ChipsError(TOOL_BAD_INPUT, f"{self._path}: chip {twice} was there twice")
         self._known = known
         self._stamp = stamp
         return True
@@ -90,8 +103,41 @@ class Chips:
         Args:
             device: 8 bytes, big-endian.
         """
-        found = self._known.get(device)
-        return None if found is None else ChipKeys(*found)
+        return self._known.keys(int.from_bytes(device, "big"))
+
+
+class _Known:
+    """One file's chips."""
+
+    _KEYS = Struct(f">I{KEY_BYTES}s{KEY_BYTES}s")
+
+    def __init__(self) -> None:
+        self.devices = array("Q")
+        self._keys = bytearray()
+        self._previous: dict[int, bytes] = {}  # of the few that were rekeyed
+
+    def add(self, device: int, generation: int, up: bytes, down: bytes, previous_up: bytes) -> None:
+        self.devices.append(device)
+        self._keys += self._KEYS.pack(generation, up, down)
+        if previous_up:
+            self._previous[device] = previous_up
+
+    def sort(self) -> int | None:
+        """Put the chips in order; return one that is there twice."""
+        devices, size = self.devices, self._KEYS.size
+        if any(map(ge, devices, islice(devices, 1, None))):
+            order = sorted(range(len(devices)), key=devices.__getitem__)
+            self.devices = array("Q", [devices[place] for place in order])
+            self._keys = bytearray().join([self._keys[place * size : (place + 1) * size] for place in order])
+        twice = map(eq, self.devices, islice(self.devices, 1, None))
+        return next(compress(self.devices, twice), None)
+
+    def keys(self, device: int) -> ChipKeys | None:
+        place = bisect_left(self.devices, device)
+        if place == len(self.devices) or self.devices[place] != device:
+            return None
+        generation, up, down = self._KEYS.unpack_from(self._keys, place * self._KEYS.size)
+        return ChipKeys(generation, up, down, self._previous.get(device, b""))
 
 
 def read_chips(path: Path) -> Iterator[Chip]:
@@ -104,21 +150,28 @@ def read_chips(path: Path) -> Iterator[Chip]:
         KeyFileError: the file is missing or readable by others.
         ChipsError: a line that isn't a chip, or a chip that is there twice.
     """
-    decoder = msgspec.json.Decoder(Chip)
     seen: set[str] = set()
-    for number, line in enumerate(read_secret(path).splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            chip = decoder.decode(line)
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            # The decoder's message names the field and its type, never the value.
-            raise ChipsError(TOOL_BAD_INPUT, f"{path}: line {number}: {error}") from None
-        _check(chip, f"{path}: line {number}")
-        if chip.device in seen:
-            raise ChipsError(TOOL_BAD_INPUT, f"{path}: line {number}: chip {chip.device} is there twice")
-        seen.add(chip.device)
-        yield chip
+    with closing(_read(path)) as found:
+        for number, chip, _ in found:
+            if chip.device in seen:
+                raise ChipsError(TOOL_BAD_INPUT, f"{path}: line {number}: chip {chip.device} is there twice")
+            seen.add(chip.device)
+            yield chip
+
+
+def _read(path: Path) -> Generator[tuple[int, Chip, tuple[bytes, bytes, bytes]], None, None]:
+    """Yield line number, chip and its keys, each checked, line by line: a province's file is a hundred megabytes."""
+    decoder = msgspec.json.Decoder(Chip)
+    with _open_secret(path) as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                chip = decoder.decode(line)
+            except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+                # The decoder's message names the field and its type, never the value.
+                raise ChipsError(TOOL_BAD_INPUT, f"{path}: line {number}: {error}") from None
+            yield number, chip, _check(chip, f"{path}: line {number}")
 
 
 def list_chips(path: Path) -> list[tuple[str, int]]:
@@ -214,20 +267,22 @@ def write_secret(path: Path, data: bytes) -> None:
         os.close(folder)
 
 
-def _check(chip: Chip, where: str) -> None:
+def _check(chip: Chip, where: str) -> tuple[bytes, bytes, bytes]:
+    """Return a chip's keys: up, down, the one before up."""
     if device_bytes(chip.device) is None:
         raise ChipsError(TOOL_BAD_INPUT, f"{where}: device is not a plain decimal number of at most {DEVICE_MAX}")
     if not 0 <= chip.generation <= 0xFFFFFFFF:
         raise ChipsError(TOOL_BAD_INPUT, f"{where}: generation {chip.generation}, 0 to 4294967295 are allowed")
+    keys = []
     for name, text in (("up", chip.up), ("down", chip.down), ("previous_up", chip.previous_up)):
-        if name == "previous_up" and not text:
-            continue
         try:
-            size = len(bytes.fromhex(text))
+            key = bytes.fromhex(text)
         except ValueError:
-            size = -1
-        if size != KEY_BYTES or len(text) != 2 * KEY_BYTES:
+            key = b"?"
+        if (len(key) != KEY_BYTES or len(text) != 2 * KEY_BYTES) and (text or name != "previous_up"):
             raise ChipsError(TOOL_BAD_INPUT, f"{where}: `{name}` is not a key of 64 hex digits")
+        keys.append(key)
+    return (keys[0], keys[1], keys[2])
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:
@@ -244,14 +299,24 @@ def read_secret(path: Path) -> bytes:
     Raises:
         KeyFileError: it is missing or readable by others.
     """
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode & 0o777
-            if mode & 0o077:
-                raise KeyFileError(TOOL_PERMISSIONS, f"{path}: mode {mode:04o}, at most 0600; run: chmod 600 {path}")
+    with _open_secret(path) as file:
+        try:
             return file.read()
+        except OSError as error:
+            raise KeyFileError(TOOL_NOT_FOUND, f"{path}: can't be read: {error.strerror}") from error
+
+
+def _open_secret(path: Path) -> BinaryIO:
+    """Open a secret file; KeyFileError as ``read_secret``."""
+    try:
+        file = path.open("rb")
     except OSError as error:
         raise KeyFileError(TOOL_NOT_FOUND, f"{path}: can't be read: {error.strerror}") from error
+    mode = os.fstat(file.fileno()).st_mode & 0o777
+    if mode & 0o077:
+        file.close()
+        raise KeyFileError(TOOL_PERMISSIONS, f"{path}: mode {mode:04o}, at most 0600; run: chmod 600 {path}")
+    return file
 
 
 def _write(path: Path, known: dict[str, Chip]) -> None:

@@ -1,6 +1,7 @@
 """Pure rules of ingest: lines, and what a repeat becomes."""
 
-from weldgate_collector.ingest import Lines, conflict_row, conflicts, frame_row, gap_row, line_key
+from weldgate_collector.ingest import Lines, conflict_row, conflicts, frame_row, gap_row
+from weldgate_collector.store.highs import line_key
 from weldgate_collector.store import Record
 from weldgate_protocol.collector_record import decode_record
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from weldgate_protocol.reasons import TOOL_NOT_FOUND
 
 from ..errors import StoreError
+from .highs import HighTable
 from .newest import OpenSegment, merged_highs
 from .runs import chip_rows
 from .schema import CONFLICT, FRAME, OWN, Connect, connect, open_store
@@ -100,7 +101,7 @@ class Reader:
     def highs(self) -> Iterator[tuple[int, int, int]]:
         """Yield (device, epoch, highest seq stored or declared); only the newest segment is read."""
         connection = self.connection
-        yield from merged_highs(connection, OpenSegment(Path(), 0, connection).moved())
+        yield from merged_highs(connection, HighTable(OpenSegment(Path(), 0, connection).moved()))
 
     def find(self, device: int, epoch: int, first: int, last: int) -> list[Record]:
         """Return the frames and conflict records of one chip and epoch with ``first`` ≤ seq ≤ ``last``.

@@ -180,8 +180,8 @@ def _closing(path: Path, open_connection: Connect) -> Highs:
     with suppress(sqlite3.Error, StoreError):
         connection = open_store(path, open_connection, may_migrate=False, oldest=READABLE)
         try:
-            for line, high in OpenSegment(path, 0, connection).moved().items():
-                highs[line] = max(high, highs.get(line, 0))
+            for device, epoch, high in OpenSegment(path, 0, connection).moved():
+                highs[device, epoch] = max(high, highs.get((device, epoch), 0))
         finally:
             connection.close()
     return highs

@@ -18,6 +18,7 @@ from pathlib import Path
 from threading import Thread
 from typing import NamedTuple
 
+from .highs import HighTable, line_key
 from .schema import READABLE, Connect, connect, open_store
 
 __all__ = [
@@ -110,7 +111,7 @@ def remove_database(path: Path) -> None:
 class Opening:
     """The next segment, while it is being built under another name."""
 
-    def __init__(self, folder: Path, source: sqlite3.Connection, moved: Highs, open_connection: Connect) -> None:
+    def __init__(self, folder: Path, source: sqlite3.Connection, moved: HighTable, open_connection: Connect) -> None:
         """Begin a file; what an earlier try left is removed.
 
         Args:
@@ -130,7 +131,7 @@ class Opening:
         self._connection.execute("PRAGMA journal_mode=MEMORY")
         self._flush: Thread | None = None
         self._after = (-1, -1)
-        self._rest: Iterator[tuple[tuple[int, int], int]] | None = None
+        self._rest: Iterator[tuple[int, int, int]] | None = None
 
     def step(self) -> bool:
         """Copy one slice; return True when all is there."""
@@ -142,11 +143,11 @@ class Opening:
             self._flush.start()
         return done
 
-    def catch_up(self, moved: Highs) -> None:
+    def catch_up(self, moved: HighTable) -> None:
         """Take high-waters that moved since; ``step`` copies them."""
-        for line, high in moved.items():
-            self.moved[line] = max(high, self.moved.get(line, 0))
-        self._rest = iter(moved.items())
+        for device, epoch, high in moved.rows():
+            self.moved.raise_to(line_key(device, epoch), high)
+        self._rest = moved.rows()
 
     def _slice(self) -> bool:
         if self._rest is None:
@@ -158,13 +159,13 @@ class Opening:
             if len(rows) == _SLICE_ROWS:
                 self._after = rows[-1][:2]
             else:
-                self._rest = iter(self.moved.items())
+                self._rest = self.moved.rows()
             return False
-        part = [(*line, high) for line, high in _take(self._rest, _SLICE_ROWS)]
+        part = list(islice(self._rest, _SLICE_ROWS))
         self._connection.executemany(_RAISE, part)
         return len(part) < _SLICE_ROWS
 
-    def finish(self, last: int, late: Highs) -> Path:
+    def finish(self, last: int, late: HighTable) -> Path:
         """Copy what else the next segment opens with, and give it its name.
 
         Args:
@@ -186,8 +187,8 @@ class Opening:
         return path
 
     @staticmethod
-    def _finish(connection: sqlite3.Connection, source: sqlite3.Connection, last: int, late: Highs) -> None:
-        connection.executemany(_RAISE, [(*line, high) for line, high in late.items()])
+    def _finish(connection: sqlite3.Connection, source: sqlite3.Connection, last: int, late: HighTable) -> None:
+        connection.executemany(_RAISE, late.rows())
         connection.execute("UPDATE segment SET first = ?", (last + 1,))
         for table in ("meta", "cursors", "orders", "aside", "marks", "segments"):
             connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names are ours
@@ -298,7 +299,3 @@ def _copy(target: sqlite3.Connection, source: sqlite3.Connection, table: str, wh
     if rows:
         marks = ", ".join("?" * len(rows[0]))
         target.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608
-
-
-def _take(items: Iterator[tuple[tuple[int, int], int]], most: int) -> list[tuple[tuple[int, int], int]]:
-    return list(islice(items, most))

@@ -11,7 +11,7 @@ dropped.
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
@@ -98,8 +98,8 @@ class Writer:
         """How many rows are accepted and not yet durable."""
         return self.accepted - self.committed
 
-    def highs(self) -> list[tuple[int, int, int]]:
-        """Return (device, epoch, highest seq stored or declared) of every line; before ``start`` only."""
+    def highs(self) -> Iterator[tuple[int, int, int]]:
+        """Yield (device, epoch, highest seq stored or declared) of every line; before ``start`` only."""
         return self._appender.highs()
 
     def start(self) -> None:
