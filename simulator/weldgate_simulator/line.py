@@ -128,8 +128,12 @@ pack_ms = 20
 
     def start_collector(self) -> None:
         """Start the collector; return when it listens."""
-        self._collector = self._spawn("collector", "weldgate_collector", str(self.config_file))
+        self.spawn_collector()
         wait_for("the collector to listen", lambda: bool(self.health()))
+
+    def spawn_collector(self) -> None:
+        """Start the collector; return at once."""
+        self._collector = self._spawn("collector", "weldgate_collector", str(self.config_file))
 
     def kill_collector(self) -> None:
         """Kill the collector with -9."""
