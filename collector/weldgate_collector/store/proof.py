@@ -1,7 +1,7 @@
 """Proves the store complete again and again while the collector runs, for the metrics; on a thread of its own.
 
 A pass reads every segment's index, which takes a while on a large store (a minute and a half for 30 million rows). So
-it rests after each segment, fifty times as long as that took, and never has an older segment open meanwhile.
+it rests after each segment, fifty times as long as that took, and has no segment open meanwhile.
 """
 
 import sqlite3
@@ -88,7 +88,7 @@ class Proof:
 
         def breathe() -> None:
             nonlocal woken_s
-            reader.rest()
+            reader.close()  # a segment that fills up meanwhile can't be sealed while anybody has it open
             if self._stop.wait((time.monotonic() - woken_s) * _SHARE if unhurried else 0.0):
                 raise _StoppedError
             woken_s = time.monotonic()

@@ -77,7 +77,7 @@ class Reader:
         self.close()
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection; the next question opens what it needs."""
         self._shelf.close()
 
     def rest(self) -> None:
