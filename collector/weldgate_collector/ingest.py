@@ -88,9 +88,11 @@ class Presence:
         highest: the highest number that it knew of; 0 where that can't be read.
     """
 
-    def __init__(self, device: bytes, epoch: bytes) -> None:
+    def __init__(self, device: bytes, epoch: bytes, oldest: int) -> None:
+        """Begin with a connection's hello: the chip, its epoch, and the oldest number that it holds."""
         self._device = device
         self._epoch = epoch
+        self._oldest = oldest
         self.heartbeat: Frame | None = None
         self.highest = 0
         self._shown: object = None
@@ -124,7 +126,9 @@ class Presence:
         self._recorded_ms = now_ms
         reason = ALARM_IDENTITY_CLONED if ahead else 0
         raw = b"" if self.heartbeat is None else _raw(self.heartbeat)
-        record = OwnRecord(RECORD_PRESENCE, self._device, self._epoch, frame=raw, online=online, reason=reason)
+        record = OwnRecord(
+            RECORD_PRESENCE, self._device, self._epoch, self._oldest, frame=raw, online=online, reason=reason
+        )
         return _own_row(record, now_ms)
 
 

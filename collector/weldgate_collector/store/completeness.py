@@ -57,7 +57,7 @@ class Gap(NamedTuple):
         first, last: both included.
         since_ms: Unix milliseconds since when it is known, 0 when it can't be told.
         state: MISSING, LOST, CHIP, ELSEWHERE or WAITING.
-        held: whether the chip still holds it; None when it can't be told.
+        held: whether the chip still holds it, by its latest hello; None when it can't be told.
     """
 
     device: int
@@ -108,7 +108,20 @@ class _Book:
         self.stored: dict[_Line, Ranges] = defaultdict(list)
         self.declared: dict[_Line, list[_Declared]] = defaultdict(list)
         self.holds: dict[_Line, tuple[int, int]] = {}  # the highest number the chip has, when it said so
+        self.oldest: dict[_Line, int] = {}  # the oldest number it had at its latest hello
+        self.heard: dict[int, tuple[int, int]] = {}  # row and epoch of each chip's latest presence
         self.last_ms: dict[_Line, int] = {}
+
+    def held(self, line: _Line, first: int, last: int) -> list[tuple[int, int, bool | None]]:
+        """Cut missing numbers by whether the chip still holds them: (first, last, held)."""
+        heard, oldest = self.heard.get(line[0]), self.oldest.get(line)
+        if heard is not None and heard[1] != line[1]:
+            return [(first, last, False)]  # its flash was formatted since
+        if oldest is None or oldest <= first:
+            return [(first, last, None if oldest is None else True)]
+        if oldest > last:
+            return [(first, last, False)]
+        return [(first, oldest - 1, False), (oldest, last, True)]
 
     def lines(self) -> list[_Line]:
         """Return every line, in order."""
@@ -181,7 +194,9 @@ def _line_gaps(reader: Reader, line: _Line, book: _Book, restored: list[int]) ->
             rest = [left for start, end in rest for left in subtract(start, end, [(told.first, told.last)])]
         for start, end in rest:
             following = reader.find(*line, end + 1, end + 1)
-            yield Gap(*line, start, end, following[0].received_ms if following else 0, MISSING, None)
+            since_ms = following[0].received_ms if following else 0
+            for first, last, held in book.held(line, start, end):
+                yield Gap(*line, first, last, since_ms, MISSING, held)
     holds, since_ms = book.holds.get(line, (0, 0))
     if holds > high:
         yield Gap(*line, high + 1, holds, since_ms, WAITING, True)
@@ -286,7 +301,14 @@ def _own(book: _Book, idx: int, received_ms: int, device: int, epoch: int, raw: 
         if record.kind == RECORD_GAP:
             state = LOST if record.reason else ELSEWHERE
             book.declared[device, epoch].append(_Declared(idx, received_ms, record.first, record.last, state))
-        elif record.kind == RECORD_PRESENCE and record.frame:
+            return
+        if record.kind != RECORD_PRESENCE:
+            return
+        if record.first:
+            book.oldest[device, epoch] = record.first
+        if record.frame or record.first:  # an alarm for a chip that was never heard names no epoch
+            book.heard[device] = max(book.heard.get(device, (0, 0)), (idx, epoch))
+        if record.frame:
             frame = parse(record.frame)
             highest = messages.decode(frame.type, frame.payload).get("highest")
             if isinstance(highest, int):

@@ -77,7 +77,9 @@ class Shelf:
         if self._newest is not None and self._newest[0] == segment:
             return self._newest[1]
         if self._segments and segment == self._segments[-1]:
-            return self.newest()
+            newest = self.newest()  # another one may have followed meanwhile
+            if self._newest is not None and self._newest[0] == segment:
+                return newest
         connection = self._older.pop(segment, None)
         if connection is None:
             try:
