@@ -129,26 +129,30 @@ def test_missing_numbers_say_whether_the_chip_holds_them(tmp_path: Path, talker:
 
 
 def test_rows_that_come_while_it_is_proved_make_no_gap(tmp_path: Path) -> None:
-    """The chip goes on, a heartbeat says so, a segment follows another, and retention takes the oldest."""
-    store(tmp_path, *[frame(seq, 7) for seq in range(1, 251)])
+    """The chip goes on, one segment follows another, and retention takes the oldest two, one of them read already."""
+    store(tmp_path, *[frame(seq, 7) for seq in range(1, 291)])
     writer = Writer(tmp_path, 0, 1000, lambda _index: None, segment_rows=100)
     writer.start()
-    reached = [250]
+    reached = [290]
 
     def more() -> None:
-        writer.put([frame(seq, 7) for seq in range(reached[0] + 1, reached[0] + 61)])
-        writer.submit(lambda _connection: None).result(20)
-        reached[0] += 60
-        if reached[0] == 370:  # it has read the oldest one by now
-            list_segments(tmp_path)[0].path.unlink()
+        for _ in range(5):
+            writer.put([frame(seq, 7) for seq in range(reached[0] + 1, reached[0] + 11)])
+            writer.submit(lambda _connection: None).result(20)
+            reached[0] += 10
+        if reached[0] == 390:
+            for segment in list_segments(tmp_path)[:2]:
+                segment.path.unlink()
         reader.close()
 
     with Reader(tmp_path) as reader:
+        before = reader.segments()
         lines = list(prove_lines(reader, breathe=more))
+        after = reader.segments()
     writer.stop()
 
-    assert reached[0] > 370
-    assert [line.gaps for line in lines] == [[]]
+    assert before[-1] in after[:-1]
+    assert [(line.stored, line.gaps) for line in lines] == [(290 - before[-1].first + 1, [])]
 
 
 def test_proof_has_nothing_open_while_it_rests(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_entry_that_straddles_two_others_is_not_found() -> None:
     table.put(key, 1)
     (bucket,) = [bucket for bucket in table._buckets if bucket]
 
-    bucket[:] = b"\0\0\0\0" + key + bytes(16)
+    bucket[:] = b"\0\0\0\0" + key + b"\1" * 16
 
     assert table.get(key) == 0
 
