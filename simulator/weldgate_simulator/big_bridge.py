@@ -43,9 +43,7 @@ class Compared(NamedTuple):
     cpu_s: dict[str, float]
 
 
-def compare_with_bridge(
-    folder: Path, chips: int, frames: int, pairs: int, say: Callable[[str], None]
-) -> Compared:
+def compare_with_bridge(folder: Path, chips: int, frames: int, pairs: int, say: Callable[[str], None]) -> Compared:
     """Send the same load through both, in turn.
 
     Args:
@@ -105,7 +103,9 @@ def bridge_rate(folder: Path, chips: int, frames: int) -> tuple[float, dict[str,
         _pipe(publisher.stdin).write(b"go\n")
         _pipe(publisher.stdin).flush()
         told = json.loads(_pipe(publisher.stdout).readline())
-        wait_for("the bridge's consumer to commit every frame", lambda: _count(database) == chips * frames, _DELIVERED_S)
+        wait_for(
+            "the bridge's consumer to commit every frame", lambda: _count(database) == chips * frames, _DELIVERED_S
+        )
         seconds = time.perf_counter() - started_s
         pids = {"edge": edge.pid, "upstream": upstream.pid, "consumer": consumer.pid}
         used = {name: round(lines.cpu_s(pid), 2) for name, pid in pids.items()}

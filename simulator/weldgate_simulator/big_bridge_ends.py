@@ -16,6 +16,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from weldgate_simulator.load import Sender, make_chips
@@ -169,6 +170,10 @@ class Subscriber(asyncio.Protocol):
             self._transport.write(b"".join(b"\x40\x02" + packet_id for packet_id, _ in pending))
 
 
+def _same(publisher: Publisher) -> Publisher:
+    return publisher
+
+
 async def _publish(host: str, port: int, chips: int, frames: int) -> dict[str, float]:
     root = secrets.token_bytes(32)
     senders = [Sender(chip, frames, 1, _PAYLOAD_BYTES) for chip in make_chips(chips, root)]
@@ -177,7 +182,7 @@ async def _publish(host: str, port: int, chips: int, frames: int) -> dict[str, f
     await asyncio.to_thread(sys.stdin.readline)
     started_s, cpu_s = time.perf_counter(), time.process_time()
     loop = asyncio.get_running_loop()
-    made = [await loop.create_connection(lambda one=one: one, host, port) for one in publishers]
+    made = [await loop.create_connection(partial(_same, one), host, port) for one in publishers]
     await asyncio.gather(*(publisher.done for publisher in publishers))
     seconds = time.perf_counter() - started_s
     for transport, _ in made:
@@ -200,7 +205,9 @@ async def _consume(host: str, port: int, path: Path) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one of the programs; the consumer ends with its connection."""
-    parser = argparse.ArgumentParser(prog="weldgate_simulator.big_bridge_ends", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="weldgate_simulator.big_bridge_ends", description=(__doc__ or "").split("\n")[0]
+    )
     parser.add_argument("end", choices=("publish", "consume"))
     parser.add_argument("--broker", required=True, help="HOST:PORT")
     parser.add_argument("--chips", type=int, default=100)

@@ -64,7 +64,7 @@ def _folder() -> Path:
 
 def _plan(rows: int) -> Plan:
     """Return at least so many rows, the open segment almost full; the last row came a minute ago."""
-    segment_rows = parse_config('[collector]\nname = "big"', Path("collector.toml")).store.segment_rows
+    segment_rows = parse_config('[collector]\nname = "big"').store.segment_rows
     sealed = -(-rows // segment_rows)
     open_rows = segment_rows * 47 // 50  # full after eight seconds at a steady 4,000/s
     minutes = (sealed * segment_rows + open_rows) // _CHIPS + 1
@@ -134,8 +134,8 @@ def _first_ack(say: Callable[[str], None]) -> Figure:
     big = _lay_large(say)
     took = [big_line.first_ack_s(big) for _ in range(5)]
     note = (
-        f"median of {len(took)} starts, the slowest {max(took):.2f} s; from the start of the process, after a kill -9, to "
-        f"the ack of a chip that calls all the while; the store is not in the page cache, the program is; "
+        f"median of {len(took)} starts, the slowest {max(took):.2f} s; from the start of the process, after a kill -9, "
+        f"to the ack of a chip that calls all the while; the store is not in the page cache, the program is; "
         f"{_laid(big.laid)}"
     )
     return Figure("collector.first_ack_s_30m", round(statistics.median(took), 2), "s", note)

@@ -15,7 +15,7 @@ from weldgate_simulator.big_line import BigLine
 from weldgate_simulator.line import LineError
 from weldgate_simulator.load import Sender
 
-__all__ = ["PacedSender", "Paced", "pace"]
+__all__ = ["Paced", "PacedSender", "pace"]
 
 _BEAT_S = 0.005
 _WARM_S = 3

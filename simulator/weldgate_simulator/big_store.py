@@ -11,7 +11,7 @@ import secrets
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -98,7 +98,8 @@ def room_for(folder: Path, rows: int) -> None:
     free, wanted = shutil.disk_usage(folder).free, rows * _ROW_BYTES + _SPARE_BYTES
     if free < wanted:
         raise LocalError(
-            TOOL_DISK_FULL, f"{rows:,} rows need {wanted / 1e9:.1f} GB of disk, {free / 1e9:.1f} GB are free at {folder}"
+            TOOL_DISK_FULL,
+            f"{rows:,} rows need {wanted / 1e9:.1f} GB of disk, {free / 1e9:.1f} GB are free at {folder}",
         )
 
 

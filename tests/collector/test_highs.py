@@ -7,7 +7,7 @@ from weldgate_collector.store.highs import HighTable, line_key
 
 def test_table_holds_what_a_dictionary_holds() -> None:
     """Numbers set, raised and taken out in any order; keys that look like one another across entries among them."""
-    chance = random.Random(4)  # noqa: S311 - a test
+    chance = random.Random(4)
     table, known = HighTable(), {}
     keys = [line_key(device, epoch) for device in (0, 1, 256, (1 << 63) - 1, 0x0101010101010101) for epoch in range(60)]
 

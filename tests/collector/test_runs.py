@@ -26,7 +26,7 @@ def small_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def rows(count: int) -> Iterator[Row]:
     """Yield rows of a loud chip, of some others and of a rare one."""
-    chance = random.Random(7)  # noqa: S311 - a test
+    chance = random.Random(7)
     for seq in range(1, count + 1):
         device = LOUD if seq % 2 else RARE if seq % 301 == 0 else chance.choice((1, 9, (1 << 63) - 1))
         yield (NOW_MS + seq, 1, device, EPOCH, seq, 0x45, b"%40d" % seq)
@@ -44,7 +44,7 @@ def fill(folder: Path, count: int, segment_rows: int = 100_000) -> Writer:
 
 
 def test_runs_find_what_a_scan_finds(tmp_path: Path) -> None:
-    """A chip with half of the rows, one with a handful, one that is not there; whole and by time, and by its numbers."""
+    """A chip with half of the rows, one with a handful, one that is not there; whole, by time, by its numbers."""
     writer = fill(tmp_path, 1_730)
     try:
         with Reader(tmp_path) as reader:

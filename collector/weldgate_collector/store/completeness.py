@@ -195,8 +195,8 @@ def _line_gaps(reader: Reader, line: _Line, book: _Book, restored: list[int]) ->
         for start, end in rest:
             following = reader.find(*line, end + 1, end + 1)
             since_ms = following[0].received_ms if following else 0
-            for first, last, held in book.held(line, start, end):
-                yield Gap(*line, first, last, since_ms, MISSING, held)
+            for low, top, held in book.held(line, start, end):
+                yield Gap(*line, low, top, since_ms, MISSING, held)
     holds, since_ms = book.holds.get(line, (0, 0))
     if holds > high:
         yield Gap(*line, high + 1, holds, since_ms, WAITING, True)
@@ -270,9 +270,7 @@ def _highs(connection: sqlite3.Connection, chips: str) -> dict[_Line, int]:
     return {(device, epoch): high for device, epoch, high in rows}
 
 
-def _latest(
-    reader: Reader, segments: list[Segment], rows_of: str, book: _Book, breathe: Callable[[], None]
-) -> None:
+def _latest(reader: Reader, segments: list[Segment], rows_of: str, book: _Book, breathe: Callable[[], None]) -> None:
     """Read each line's latest presence and the time of its latest frame; most are in the newest segments."""
     seen: set[tuple[int, int, int]] = set()
     for segment in reversed(segments):

@@ -188,9 +188,7 @@ class Reader:
             for row in rows:
                 yield Record(*row)
 
-    def newest(
-        self, types: tuple[int, ...], since_ms: int, go_on: Callable[[], bool] = lambda: True
-    ) -> list[Record]:
+    def newest(self, types: tuple[int, ...], since_ms: int, go_on: Callable[[], bool] = lambda: True) -> list[Record]:
         """Return each chip's newest frame and newest own record of these types, in order of arrival.
 
         Args:

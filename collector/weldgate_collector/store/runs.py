@@ -1,9 +1,9 @@
 """Finding a chip's rows in the open segment, which has no index: sorted runs, two bytes for each row.
 
-Whenever some thousand rows more are durable, the writer stores their order by chip: the table ``runs`` has for a stretch
-of rows each row's place in it (idx − first), u16, little-endian, ordered by (device, idx). Keys are not repeated there:
-a search asks the rows themselves. So a question about one chip reads a few dozen rows of each run, and only what came
-after the last run from end to end. Sealing drops the table, since a sealed segment has an index.
+Whenever some thousand rows more are durable, the writer stores their order by chip: for a stretch of rows the table
+``runs`` has each row's place in it (idx − first), u16, little-endian, ordered by (device, idx). Keys are not repeated
+there: a search asks the rows themselves. So a question about one chip reads a few dozen rows of each run, and only what
+came after the last run from end to end. Sealing drops the table, since a sealed segment has an index.
 """
 
 import sqlite3

@@ -26,10 +26,10 @@ __all__ = [
     "FRAME",
     "GAP",
     "MIGRATIONS",
-    "READABLE",
     "OPERATOR",
     "OWN",
     "PRESENCE",
+    "READABLE",
     "Connect",
     "connect",
     "open_store",
@@ -141,7 +141,7 @@ CREATE TABLE aside (               -- records that an upstream could not deliver
 ) WITHOUT ROWID;
 """
 
-# Each connection to a segment parses all of its schema, a chip's day opens dozens: the first `frames` took twice as long.
+# Each connection parses a segment's whole schema, and a chip's day opens dozens: the first `frames` took twice as long.
 _RUNS = f"""
 CREATE TABLE runs (                -- rows first to last in the order of their chips; gone once there is an index
     first INTEGER PRIMARY KEY, last INTEGER NOT NULL,
