@@ -40,6 +40,7 @@ __all__ = [
     "write_secret",
 ]
 
+_DEVICE = re.compile(r"0|[1-9][0-9]{0,18}")
 DEVICE_MAX = (1 << 63) - 1  # DESIGN §2: device < 2^63, so that SQLite and JSON carry it unharmed
 
 
@@ -171,7 +172,11 @@ def _read(path: Path) -> Generator[tuple[int, Chip, tuple[bytes, bytes, bytes]],
             except (msgspec.MsgspecError, ValueError, RecursionError) as error:
                 # The decoder's message names the field and its type, never the value.
                 raise ChipsError(TOOL_BAD_INPUT, f"{path}: line {number}: {error}") from None
-            yield number, chip, _check(chip, f"{path}: line {number}")
+            try:
+                keys = _check(chip)
+            except ChipsError as error:
+                raise ChipsError(TOOL_BAD_INPUT, f"{path}: line {number}: {error.message}") from None
+            yield number, chip, keys
 
 
 def list_chips(path: Path) -> list[tuple[str, int]]:
@@ -204,7 +209,10 @@ def add_chips(path: Path, chips: Iterable[Chip]) -> int:
         known = {chip.device: chip for chip in read_chips(path)} if path.exists() else {}
         count = 0
         for chip in chips:
-            _check(chip, f"chip {count + 1}")
+            try:
+                _check(chip)
+            except ChipsError as error:
+                raise ChipsError(TOOL_BAD_INPUT, f"chip {count + 1}: {error.message}") from None
             known[chip.device] = chip
             count += 1
         _write(path, known)
@@ -243,7 +251,7 @@ def read_key(path: Path) -> bytes:
 
 def device_bytes(text: str) -> bytes | None:
     """Return a chip's 8 bytes from its plain decimal text, None where it is none or 2^63 or more."""
-    if not re.fullmatch(r"0|[1-9][0-9]{0,18}", text) or int(text) > DEVICE_MAX:
+    if not _DEVICE.fullmatch(text) or int(text) > DEVICE_MAX:
         return None
     return int(text).to_bytes(8, "big")
 
@@ -267,22 +275,24 @@ def write_secret(path: Path, data: bytes) -> None:
         os.close(folder)
 
 
-def _check(chip: Chip, where: str) -> tuple[bytes, bytes, bytes]:
+def _check(chip: Chip) -> tuple[bytes, bytes, bytes]:
     """Return a chip's keys: up, down, the one before up."""
-    if device_bytes(chip.device) is None:
-        raise ChipsError(TOOL_BAD_INPUT, f"{where}: device is not a plain decimal number of at most {DEVICE_MAX}")
+    if not _DEVICE.fullmatch(chip.device) or int(chip.device) > DEVICE_MAX:
+        raise ChipsError(TOOL_BAD_INPUT, f"device is not a plain decimal number of at most {DEVICE_MAX}")
     if not 0 <= chip.generation <= 0xFFFFFFFF:
-        raise ChipsError(TOOL_BAD_INPUT, f"{where}: generation {chip.generation}, 0 to 4294967295 are allowed")
-    keys = []
-    for name, text in (("up", chip.up), ("down", chip.down), ("previous_up", chip.previous_up)):
-        try:
-            key = bytes.fromhex(text)
-        except ValueError:
-            key = b"?"
-        if (len(key) != KEY_BYTES or len(text) != 2 * KEY_BYTES) and (text or name != "previous_up"):
-            raise ChipsError(TOOL_BAD_INPUT, f"{where}: `{name}` is not a key of 64 hex digits")
-        keys.append(key)
-    return (keys[0], keys[1], keys[2])
+        raise ChipsError(TOOL_BAD_INPUT, f"generation {chip.generation}, 0 to 4294967295 are allowed")
+    previous_up = _key("previous_up", chip.previous_up) if chip.previous_up else b""
+    return _key("up", chip.up), _key("down", chip.down), previous_up
+
+
+def _key(name: str, text: str) -> bytes:
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES or len(text) != 2 * KEY_BYTES:
+        raise ChipsError(TOOL_BAD_INPUT, f"`{name}` is not a key of 64 hex digits")
+    return key
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

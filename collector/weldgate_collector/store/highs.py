@@ -33,7 +33,13 @@ class HighTable:
         self._buckets = [bytearray() for _ in range(_BUCKETS)]
         self._count = 0
         for device, epoch, high in highs:
-            self.raise_to(line_key(device, epoch), high)
+            key = line_key(device, epoch)
+            bucket = self._buckets[hash(key) & (_BUCKETS - 1)]
+            if key in bucket or not high:
+                self.raise_to(key, high)
+            else:
+                bucket += _ENTRY.pack(device, epoch, high)
+                self._count += 1
 
     def __len__(self) -> int:
         return self._count
