@@ -1,7 +1,8 @@
 """Known chips and their keys: one file of JSON lines, mode 0600, read by the collector and written by the tools.
 
 A line is ``{"device": "<decimal>", "generation": 1, "up": "<64 hex>", "down": "<64 hex>"}``: the two keys the issuer
-gives the collector in charge (DESIGN §2.3), never the seal's. A file that others may read is refused. Keys reach
+gives the collector in charge (DESIGN §2.3), never the seal's; ``previous_up`` and ``previous_down`` are those of the
+generation before, under which a chip speaks until its rekey has reached it. A file that others may read is refused. Keys reach
 neither a message, a log nor a ``repr``. Writers hold a lock and replace the file whole, so that a reader always sees
 an old or a new one.
 """
@@ -45,6 +46,7 @@ class Chip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     up: str
     down: str
     previous_up: str = ""  # K_up of the generation before, for frames spooled under it
+    previous_down: str = ""  # K_down of it, for a chip that the rekey has not reached
 
     def __repr__(self) -> str:
         return f"Chip(device={self.device!r}, generation={self.generation})"
@@ -55,7 +57,7 @@ class Chips:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: dict[bytes, tuple[int, bytes, bytes, bytes]] = {}
+        self._known: dict[bytes, tuple[int, bytes, bytes, bytes, bytes]] = {}
         self._stamp: tuple[int, int, int] = (0, 0, 0)
         self.reload()
 
@@ -75,11 +77,12 @@ class Chips:
         stamp = _stamp(self._path)
         if stamp == self._stamp:
             return False
-        known: dict[bytes, tuple[int, bytes, bytes, bytes]] = {}
+        known: dict[bytes, tuple[int, bytes, bytes, bytes, bytes]] = {}
         for chip in read_chips(self._path):
             device = int(chip.device).to_bytes(8, "big")
-            up, down, previous_up = (bytes.fromhex(text) for text in (chip.up, chip.down, chip.previous_up))
-            known[device] = (chip.generation, up, down, previous_up)
+            up, down = bytes.fromhex(chip.up), bytes.fromhex(chip.down)
+            before = bytes.fromhex(chip.previous_up), bytes.fromhex(chip.previous_down)
+            known[device] = (chip.generation, up, down, *before)
         self._known = known
         self._stamp = stamp
         return True
@@ -219,8 +222,9 @@ def _check(chip: Chip, where: str) -> None:
         raise ChipsError(TOOL_BAD_INPUT, f"{where}: device is not a plain decimal number of at most {DEVICE_MAX}")
     if not 0 <= chip.generation <= 0xFFFFFFFF:
         raise ChipsError(TOOL_BAD_INPUT, f"{where}: generation {chip.generation}, 0 to 4294967295 are allowed")
-    for name, text in (("up", chip.up), ("down", chip.down), ("previous_up", chip.previous_up)):
-        if name == "previous_up" and not text:
+    for name in ("up", "down", "previous_up", "previous_down"):
+        text = getattr(chip, name)
+        if name.startswith("previous") and not text:
             continue
         try:
             size = len(bytes.fromhex(text))
