@@ -2,9 +2,9 @@
 
 A line is ``{"device": "<decimal>", "generation": 1, "up": "<64 hex>", "down": "<64 hex>"}``: the two keys the issuer
 gives the collector in charge (DESIGN §2.3), never the seal's; ``previous_up`` and ``previous_down`` are those of the
-generation before, under which a chip speaks until its rekey has reached it. A file that others may read is refused. Keys reach
-neither a message, a log nor a ``repr``. Writers hold a lock and replace the file whole, so that a reader always sees
-an old or a new one.
+generation before, under which a chip speaks until its rekey has reached it. A file that others may read is refused.
+Keys reach neither a message, a log nor a ``repr``. Writers hold a lock and replace the file whole, so that a reader
+always sees an old or a new one.
 """
 
 import fcntl

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-
 from tests.collector.conftest import known
+
 from weldgate_collector.chips import Chip, add_chips, remove_chips
 from weldgate_collector.hub import Limits
 from weldgate_collector.store import connect

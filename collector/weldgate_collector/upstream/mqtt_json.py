@@ -19,14 +19,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from . import packets
+from .. import mqtt_packets as packets
+from ..mqtt_packets import Packet
 from .base import Adapter, SettingError, Surroundings
 from .carrier import Refused, Settled, UndeliveredError
 from .connection import BrokerConnection
 from .document import Row
 from .encoder import Encoded, Encoder
 from .mapping import compile_topic
-from .packets import Packet
 from .records import Pace, RecordUpstream
 from .settings import JsonSection
 
@@ -108,7 +108,7 @@ class JsonCarrier:
         self._ready = self._settings.proof != "answer"
         if not self._ready:
             self._answers_asked = self._next_id()
-            self._connection.send(packets.subscribe(self._answers_asked, self._answer_topic, protocol))
+            self._connection.send(packets.encode_subscribe(self._answers_asked, self._answer_topic, protocol))
 
     def room(self) -> int:
         """Return how many records may be offered now."""
@@ -210,7 +210,7 @@ class JsonCarrier:
         if settings.proof == "echo":
             self._unproven.append(sent)
             self._latest, self._published_s = (index, topic, data), now_s
-        connection.send(packets.publish(topic.encode(), data, packet_id, settings.protocol))
+        connection.send(packets.encode_publish(topic.encode(), data, packet_id, settings.protocol))
 
     def _prove(self, now_s: float) -> None:
         """Subscribe to the topic of the record that is held back, unless another proof is under way."""
@@ -222,17 +222,19 @@ class JsonCarrier:
         index, topic, data = self._held
         if self._connection is not None:
             self._probe, self._probe_sent = _Probe(index, topic, data, self._next_id(), now_s), False
-            self._connection.send(packets.subscribe(self._probe.packet_id, topic, self._settings.protocol))
+            self._connection.send(packets.encode_subscribe(self._probe.packet_id, topic, self._settings.protocol))
 
     def _take(self, packet: Packet, settled: Settled, now_s: float) -> None:
-        if packet.type == packets.PUBACK:
-            self._acknowledged(packet.body, settled)
-        elif packet.type == packets.PUBLISH:
+        first, body = packet
+        kind = first & 0xF0
+        if kind == packets.PUBACK:
+            self._acknowledged(body, settled)
+        elif kind == packets.PUBLISH:
             self._came(packet, settled, now_s)
-        elif packet.type == packets.SUBACK:
-            self._subscribed(packet.body, now_s)
-        elif packet.type == packets.DISCONNECT:
-            raise OSError(f"broker disconnects: {packets.reason(packet.body[0] if packet.body else 0)}")
+        elif kind == packets.SUBACK:
+            self._subscribed(body, now_s)
+        elif kind == packets.DISCONNECTED:
+            raise OSError(f"broker disconnects: {packets.reason(body[0] if body else 0)}")
 
     def _acknowledged(self, body: bytes, settled: Settled) -> None:
         sent = self._unacknowledged.pop(int.from_bytes(body[:2], "big"), None)
@@ -255,11 +257,12 @@ class JsonCarrier:
     def _came(self, packet: Packet, settled: Settled, now_s: float) -> None:
         connection, protocol = self._connection, self._settings.protocol
         try:
-            topic, data, packet_id = packets.decode_publish(packet, protocol)
+            name, data, packet_id = packets.read_publish(*packet, protocol)
+            topic = name.decode()
         except ValueError as error:
             raise OSError(f"broker speaks no MQTT: {error}") from error
         if packet_id and connection is not None:
-            connection.send(b"\x40\x02" + packet_id.to_bytes(2, "big"))
+            connection.send(packets.encode_puback(packet_id))
         if self._settings.proof == "answer" and topic == self._answer_topic:
             self._answered(data, settled)
         probe = self._probe
@@ -267,7 +270,7 @@ class JsonCarrier:
             return
         self._probe, self._probed_s = None, now_s
         if connection is not None:
-            connection.send(packets.unsubscribe(self._next_id(), topic, protocol))
+            connection.send(packets.encode_unsubscribe(self._next_id(), topic, protocol))
         while self._unproven:
             sent = self._unproven.popleft()
             sent.proven = True
