@@ -58,7 +58,7 @@ class Chips:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._known: dict[bytes, tuple[int, bytes, bytes, bytes, bytes]] = {}
-        self._stamp: tuple[int, int, int] = (0, 0, 0)
+        self._stamp: tuple[int, ...] = ()
         self.reload()
 
     def __len__(self) -> int:
@@ -71,12 +71,19 @@ class Chips:
             True when the known chips were replaced.
 
         Raises:
-            ChipsError: the file is wrong.
-            KeyFileError: the file is missing or readable by others.
+            ChipsError: the file is wrong; once, until it changes.
+            KeyFileError: the file is missing or readable by others, likewise.
         """
-        stamp = _stamp(self._path)
+        try:
+            stamp = _stamp(self._path)
+        except KeyFileError:
+            if self._stamp == _MISSING:
+                return False
+            self._stamp = _MISSING
+            raise
         if stamp == self._stamp:
             return False
+        self._stamp = stamp
         known: dict[bytes, tuple[int, bytes, bytes, bytes, bytes]] = {}
         for chip in read_chips(self._path):
             device = int(chip.device).to_bytes(8, "big")
@@ -84,7 +91,6 @@ class Chips:
             before = bytes.fromhex(chip.previous_up), bytes.fromhex(chip.previous_down)
             known[device] = (chip.generation, up, down, *before)
         self._known = known
-        self._stamp = stamp
         return True
 
     def lookup(self, device: bytes) -> ChipKeys | None:
@@ -234,12 +240,16 @@ def _check(chip: Chip, where: str) -> None:
             raise ChipsError(TOOL_BAD_INPUT, f"{where}: `{name}` is not a key of 64 hex digits")
 
 
-def _stamp(path: Path) -> tuple[int, int, int]:
+_MISSING = (0, 0, 0)
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Return what shows a change; of its mode too, which has a time of its own."""
     try:
         status = path.stat()
     except OSError as error:
         raise KeyFileError(TOOL_NOT_FOUND, f"{path}: can't be read: {error.strerror}") from error
-    return (status.st_mtime_ns, status.st_ino, status.st_size)
+    return (status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size)
 
 
 def read_secret(path: Path) -> bytes:

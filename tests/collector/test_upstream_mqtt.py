@@ -111,9 +111,9 @@ def test_order_goes_to_the_chip_and_its_result_comes_back(tmp_path: Path, talker
             await chip.until(lambda: ORDER in chip.events)
             chip.send(chip.frame(1, type_=messages.ORDER_RESULT, order=b"ORDER..1", type=messages.RELEASE, result=0))
             await chip.acked(1)
-            await asyncio.to_thread(platform.wait, 1)
+            await asyncio.to_thread(platform.wait, 3)
             platform.client.publish("weldgate/1/site/order", order)
-            await asyncio.to_thread(platform.wait, 2)
+            await asyncio.to_thread(platform.wait, 4)
             assert chip.events.count(ORDER) == 1
         finally:
             await service.stop()
@@ -122,7 +122,9 @@ def test_order_goes_to_the_chip_and_its_result_comes_back(tmp_path: Path, talker
         asyncio.run(scene(site(tmp_path, broker.port), platform))
         results = [decode_result(data, KEY) for data in platform.came]
 
-    assert [(result.order, result.device, result.state) for result in results] == [(b"ORDER..1", DEVICE, 3)] * 2
+    assert [(result.order, result.device, result.state) for result in results] == [
+        (b"ORDER..1", DEVICE, state) for state in (1, 2, 3, 3)
+    ]
 
 
 async def status(config: Any, true: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
