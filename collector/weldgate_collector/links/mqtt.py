@@ -91,7 +91,11 @@ class MqttLink:
         """Return the present state; ``faults`` counts lost brokers and messages that were no frames."""
         up = self._session is not None and self._session.ready.is_set()
         refused = self._medium.refused + self._medium.overfull
-        return LinkStatus(self.name, up, len(self._medium), refused, self._faults, self._trouble)
+        trouble = self._trouble
+        if not trouble and self._medium.unheard():
+            user, topic = self._settings.username or self._client_id, self._settings.down_topic
+            trouble = f"chips say hello and none hears the answer: may `{user}` publish to `{topic}`, and they read it?"
+        return LinkStatus(self.name, up, len(self._medium), refused, self._faults, trouble)
 
     def describe(self) -> str:
         """Say what it is and where."""
