@@ -204,7 +204,7 @@ class Writer:
             try:
                 results = self._appender.append(rows, [task for task, _ in work])
                 break
-            except (sqlite3.Error, StoreError) as error:
+            except (sqlite3.Error, StoreError, OSError) as error:
                 if not self.trouble:
                     _log.error("store_commit_failed", reason=str(error), rows=len(rows))
                 self.trouble = str(error)
