@@ -133,12 +133,15 @@ class Writer:
             work: gets the connection; may run again after a failed commit, so it touches the database only.
 
         Returns:
-            Its result, once committed; its exception, with what it wrote undone and the rest of the batch unharmed.
+            Its result, once committed; its exception, with what it wrote undone and the rest of the batch unharmed. It
+            can't be cancelled: what is queued is done, whoever still waits for it.
 
         Raises:
             StoreError: the store is stopping.
         """
         future: Future[_T] = Future()
+        # Else an asker who gives up cancels it under the writer's hands, and the writer ends by an error.
+        future.set_running_or_notify_cancel()
         with self._lock:
             if self._stopping:
                 raise StoreError(TOOL_STORE, "store is stopping, no more work is taken")
