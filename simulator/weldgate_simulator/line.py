@@ -189,9 +189,13 @@ pack_ms = 20
         return ""
 
     def health(self) -> dict[str, Any]:
-        """Return the collector's ``/healthz``, empty when it doesn't answer."""
+        """Return the collector's ``/healthz``, be it well or not; empty when it doesn't answer."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/healthz", timeout=5) as answer:
+            try:
+                answer = urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/healthz", timeout=5)
+            except urllib.error.HTTPError as error:
+                answer = error  # 503: it says what is wrong
+            with answer:
                 found: dict[str, Any] = json.load(answer)
                 return found
         except (urllib.error.URLError, OSError, ValueError):

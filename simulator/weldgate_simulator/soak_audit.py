@@ -61,7 +61,9 @@ def kept(chips: Sequence[RingChip], store: Path) -> list[Trouble]:
     return _missing(chips, _intact(chips, frames), "acknowledged and not stored")
 
 
-def settled(chips: Sequence[RingChip], store: Path, journal: Path, again: int, may_declare: int) -> Settled:
+def settled(
+    chips: Sequence[RingChip], store: Path, journal: Path, again: int = 0, may_declare: int = 0, held: bool = False
+) -> Settled:
     """Judge the three sets.
 
     Args:
@@ -71,6 +73,7 @@ def settled(chips: Sequence[RingChip], store: Path, journal: Path, again: int, m
         again: how many rows came to the consumer once more though nothing explains it.
         may_declare: how many numbers the collector may have declared: those of before, or any where files were
             damaged or copied back.
+        held: a chip may hold what is declared: where a file in the middle is gone, a high-water does not go back.
     """
     frames, own = read_store(store)
     delivered, own_delivered = read_consumer(journal)
@@ -80,8 +83,10 @@ def settled(chips: Sequence[RingChip], store: Path, journal: Path, again: int, m
     lost = _missing(chips, _union(intact, declared), "acknowledged, and neither stored nor declared")
     lost += _changed(chips, frames, "stored") + _changed(chips, delivered, "delivered")
     for line, seqs in declared.items():
-        if held := sorted(seq for seq in seqs if seq >= oldest.get(line, 0)):
-            lost.append(_trouble(line, held, "declared lost though the chip holds it"))
+        if there_still := sorted(seqs & intact.get(line, set())):
+            lost.append(_trouble(line, there_still, "declared lost though it is stored"))
+        if not held and (early := sorted(seq for seq in seqs if seq >= oldest.get(line, 0))):
+            lost.append(_trouble(line, early, "declared lost though the chip holds it"))
     if (told := _count(declared)) > may_declare:
         lost.append(Trouble(told - may_declare, f"{told} numbers are declared lost, though nothing was"))
     known = _union(there, covered([], own_delivered))

@@ -213,7 +213,7 @@ def _copied_back(site: Site, files: Callable[[], list[Path]]) -> list[Trouble]:
 def _damaged(site: Site, damage: Callable[[Path], None]) -> list[Trouble]:
     """Damage one file, while the collector runs or not; do what the pages tell an operator to do."""
     site.flow(0.5)
-    site.may_declare()
+    site.may_declare(held=True)
     site.all_again()
     running = site.draw.random() < 0.5
     if not running:

@@ -93,7 +93,7 @@ def _serve(place: Path, disk: Disk, clock: _Clock, draw: random.Random) -> None:
         while True:
             sock, _ = server.accept()
             with sock:
-                what, *words = sock.makefile("r", encoding="utf-8").readline().split(maxsplit=2)
+                what, *words = sock.makefile("r", encoding="utf-8").readline().rstrip("\n").split(maxsplit=2)
                 if what == "cut":
                     disk.cut_power(random.Random(int(words[0])), Path(words[1]))  # noqa: S311 - repeatable by its seed
                 elif what == "fail":

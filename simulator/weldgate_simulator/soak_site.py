@@ -31,7 +31,7 @@ __all__ = ["Site", "Size"]
 
 _SETTLE_S = 90.0
 _POLL_S = 0.2
-_RINGS = (400, 1_500, 1_000_000)  # frames that a chip's ring holds: some have overwritten what is lost, some nothing
+_RINGS = (80, 400, 1_000_000)  # frames that a chip's ring holds: some have overwritten what is lost, some nothing
 _EXTRA = """
 [store]
 segment_rows = {segment_rows}
@@ -80,6 +80,7 @@ class Site:
         self._stack = ExitStack()
         self._declared = 0
         self._again = 0
+        self._held = False
         self._renewal_expected = False
 
     def __enter__(self) -> Self:
@@ -166,9 +167,14 @@ class Site:
         """Count from what the consumer holds now."""
         self._again = soak_audit.came_again(self.line.journal)
 
-    def may_declare(self) -> None:
-        """Accept that numbers are declared lost from now on, as long as no chip holds them."""
+    def may_declare(self, *, held: bool = False) -> None:
+        """Accept that numbers are declared lost from now on.
+
+        Args:
+            held: also such as a chip still holds: a high-water does not go back for a hole below it.
+        """
         self._declared = sys.maxsize
+        self._held |= held
 
     def settle(self) -> Settled:
         """Record no more, wait until all have everything, judge, and let traffic go on."""
@@ -193,7 +199,7 @@ class Site:
         traffic, line = self.traffic, self.line
         try:
             again = 0 if self._renewal_expected else soak_audit.came_again(line.journal) - self._again
-            return soak_audit.settled(traffic.chips, line.store, line.journal, again, self._declared)
+            return soak_audit.settled(traffic.chips, line.store, line.journal, again, self._declared, self._held)
         except (OSError, ValueError, sqlite3.Error) as error:
             # Its owner may have only just begun the file; what can't be read in the end is lost.
             return Settled(traffic.acknowledged, 0, 0, 0, [Trouble(traffic.acknowledged, f"can't be read: {error}")], [])
