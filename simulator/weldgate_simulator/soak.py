@@ -138,6 +138,8 @@ def _one(site: Site, name: str, fault: Fault, outcome: Outcome) -> bool:
     _say(f"  {name}: {counts}, {found.declared} declared, {len(troubles)} troubles, {time.monotonic() - began_s:.1f} s")
     for trouble in troubles:
         _say(f"    {trouble.text}")
+    if troubles:
+        _say(f"    the collector says {json.dumps(site.line.health())}")
     return not troubles
 
 

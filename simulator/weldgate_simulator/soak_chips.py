@@ -130,9 +130,7 @@ class RingChip(asyncio.Protocol):
             event = self._conversation.receive(raw, _ticks())
             if event in (WELCOMED, WELCOMED_AHEAD):
                 self._reach(self._conversation.high_water)
-                self._next = self._conversation.first
-                self._beat()
-                self._send()
+                self._begin()
             elif event == ACKED:
                 self._reach(self._conversation.acked)
                 self._send()
@@ -144,6 +142,16 @@ class RingChip(asyncio.Protocol):
         self._transport = None
         self._conversation.end()
         self._closed.set()
+
+    def _begin(self) -> None:
+        """Go on from the high-water; a ring that has moved on since the hello says hello again."""
+        self._next = self._conversation.first
+        if self._next <= self.total and self._next < self.oldest:
+            if self._transport is not None:
+                self._transport.close()
+            return
+        self._beat()
+        self._send()
 
     def _reach(self, through: int) -> None:
         self.reached = through
@@ -157,7 +165,7 @@ class RingChip(asyncio.Protocol):
     def _send(self) -> None:
         if time.monotonic() - self._beat_s > _HEARTBEAT_S:
             self._beat()
-        last = min(self.total, max(self._conversation.acked, self._next - 1) + _WINDOW, self.reached + self._ring)
+        last = min(self.total, max(self._conversation.acked, self._conversation.first - 1) + _WINDOW)
         if self._next <= last:
             self._conversation.sent(last)
             self._write(b"".join(self._held[seq] for seq in range(self._next, last + 1)))

@@ -133,6 +133,7 @@ def byte_flipped(site: Site) -> list[Trouble]:
 def store_restored(site: Site) -> list[Trouble]:
     """Back up while it runs, go on, and restore the older copy."""
     backup = site.folder / "backup"
+    site.flow(0.5)
     shutil.rmtree(backup, ignore_errors=True)
     backup_store(site.line.store, backup)
     site.flow()
@@ -189,6 +190,7 @@ def _copied_back(site: Site, files: Callable[[], list[Path]]) -> list[Trouble]:
     copy = site.folder / "copy"
     shutil.rmtree(copy, ignore_errors=True)
     copy.mkdir()
+    site.flow(0.5)
     site.line.stop_collector()
     there = {path.name for path in site.segments.iterdir()}
     for path in files():
