@@ -56,8 +56,8 @@ class Outcome:
     def add(self, name: str, lost: Sequence[Trouble], found: Settled) -> None:
         """Take what one fault came to."""
         self.faults[name] += 1
-        self.lost += sum(each.count for each in [*lost, *found.lost])
-        self.doubled += sum(each.count for each in found.doubled)
+        self.lost += sum(each.identities for each in [*lost, *found.lost])
+        self.doubled += sum(each.identities for each in found.doubled)
         self.troubles += [(name, each.text) for each in [*lost, *found.lost, *found.doubled]]
         for key in ("acknowledged", "stored", "delivered", "declared"):
             self._now[key] = getattr(found, key)
@@ -104,7 +104,9 @@ def run(
         mosquitto = MosquittoBroker.find() is not None and number % 2 == 0
         with (
             tempfile.TemporaryDirectory(prefix="soak-", dir=folder, ignore_cleanup_errors=True) as place,
-            Site(Path(place), draw.getrandbits(32), size, consumer=not late, mosquitto=mosquitto, pragma=pragma) as site,
+            Site(
+                Path(place), draw.getrandbits(32), size, consumer=not late, mosquitto=mosquitto, pragma=pragma
+            ) as site,
         ):
             told = f"site {number}, {'mosquitto' if mosquitto else 'nats-server'}"
             _say(f"{told}, seed {seed}: {size.chips} chips, {size.rate:.0f} frames/s")
@@ -189,9 +191,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     outcome = Outcome()
     began_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="weldgate-soak-", ignore_cleanup_errors=True) as folder:
-        run(
-            options.seconds, options.seed, names, Size(options.chips, options.rate), outcome, Path(folder), options.plant
-        )
+        size = Size(options.chips, options.rate)
+        run(options.seconds, options.seed, names, size, outcome, Path(folder), options.plant)
     told: dict[str, Any] = outcome.told()
     if options.json:
         told |= {

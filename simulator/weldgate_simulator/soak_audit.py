@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from .ledger import Own, covered, read_consumer, read_store
+from .ledger import covered, read_consumer, read_store
 from .ledger_flash import Row
 from .soak_chips import RingChip
 
@@ -27,9 +27,9 @@ _SHOWN = 5  # numbers named of one line
 
 
 class Trouble(NamedTuple):
-    """Something that must not be: how many identities, and which."""
+    """Something that must not be: to how many identities, and what."""
 
-    count: int
+    identities: int
     text: str
 
 

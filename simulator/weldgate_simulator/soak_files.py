@@ -30,9 +30,7 @@ def disk_full(site: Site) -> list[Trouble]:
     place.rename(moved)
     place.mkdir()
     used_mb = sum(path.stat().st_size for path in moved.rglob("*") if path.is_file()) >> 20
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={used_mb + _TMPFS_MB}m", "none", str(place)], check=True
-    )  # noqa: S603, S607
+    _run("mount", "-t", "tmpfs", "-o", f"size={used_mb + _TMPFS_MB}m", "none", str(place))
     try:
         shutil.copytree(moved, place, dirs_exist_ok=True, ignore=_regular_only)
         site.as_usual()
@@ -55,7 +53,7 @@ def disk_full(site: Site) -> list[Trouble]:
         shutil.copytree(place, moved, ignore=_regular_only)
     finally:
         site.line.kill_collector()
-        subprocess.run(["umount", "-l", str(place)], check=True)  # noqa: S603, S607
+        _run("umount", "-l", str(place))
     place.rmdir()
     moved.rename(place)
     site.line.start_collector()
@@ -152,7 +150,7 @@ def store_copied_back(site: Site) -> list[Trouble]:
 
 def file_copied_back(site: Site) -> list[Trouble]:
     """Copy an older version of the newest file alone back, unnoticed."""
-    return _copied_back(site, lambda: [path for path in site.segments.iterdir() if path.name.startswith(_newest(site).name)])
+    return _copied_back(site, lambda: list(site.segments.glob(_newest(site).name + "*")))
 
 
 def consumer_restored(site: Site) -> list[Trouble]:
@@ -245,6 +243,10 @@ def _kill_on_full(site: Site) -> list[Trouble]:
     return lost
 
 
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True)
+
+
 def _newest(site: Site) -> Path:
     return max(site.segments.glob("*.sqlite3"))
 
@@ -256,9 +258,9 @@ def _regular_only(folder: str, names: list[str]) -> list[str]:
 def _made_read_only(place: Path) -> Callable[[], None]:
     """Make a folder and all in it read-only, for root by a mount; return what undoes it."""
     if os.geteuid() == 0:
-        subprocess.run(["mount", "--bind", str(place), str(place)], check=True)  # noqa: S603, S607
-        subprocess.run(["mount", "-o", "remount,bind,ro", str(place)], check=True)  # noqa: S603, S607
-        return lambda: subprocess.run(["umount", "-l", str(place)], check=True) and None  # noqa: S603, S607
+        _run("mount", "--bind", str(place), str(place))
+        _run("mount", "-o", "remount,bind,ro", str(place))
+        return lambda: _run("umount", "-l", str(place))
     paths = [path for path in place.rglob("*") if path.is_file() or path.is_dir()]
     modes = {path: path.stat().st_mode for path in [*paths, place]}
     for path in modes:

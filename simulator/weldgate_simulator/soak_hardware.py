@@ -18,6 +18,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from weldgate_collector import Service, load_config
@@ -83,6 +84,10 @@ class _Clock:
         time.time_ns = lambda: real_ns() + self.offset_s * 1_000_000_000
 
 
+def _failing(draw: random.Random, permille: int) -> Callable[[str], bool]:
+    return lambda _name: draw.randrange(1000) < permille
+
+
 def _serve(place: Path, disk: Disk, clock: _Clock, draw: random.Random) -> None:
     """Do what is asked, for ever."""
     place.unlink(missing_ok=True)
@@ -97,8 +102,7 @@ def _serve(place: Path, disk: Disk, clock: _Clock, draw: random.Random) -> None:
                 if what == "cut":
                     disk.cut_power(random.Random(int(words[0])), Path(words[1]))  # noqa: S311 - repeatable by its seed
                 elif what == "fail":
-                    permille = int(words[0])
-                    disk.fail_sync = lambda _name, most=permille: draw.randrange(1000) < most
+                    disk.fail_sync = _failing(draw, int(words[0]))
                 elif what == "clock":
                     clock.offset_s = int(words[0])
                 else:

@@ -202,4 +202,5 @@ class Site:
             return soak_audit.settled(traffic.chips, line.store, line.journal, again, self._declared, self._held)
         except (OSError, ValueError, sqlite3.Error) as error:
             # Its owner may have only just begun the file; what can't be read in the end is lost.
-            return Settled(traffic.acknowledged, 0, 0, 0, [Trouble(traffic.acknowledged, f"can't be read: {error}")], [])
+            trouble = Trouble(max(1, traffic.acknowledged), f"can't be read: {error}")
+            return Settled(traffic.acknowledged, 0, 0, 0, [trouble], [])

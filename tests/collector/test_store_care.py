@@ -178,7 +178,8 @@ def test_oldest_segment_that_retention_took_is_not_missing(tmp_path: Path) -> No
     (done,) = salvage_store(tmp_path)
     assert (done.first, done.last, done.aside) == (second.first, third.first - 1, None)
     assert findings(tmp_path) == []
-    assert {seq for chip in CHIPS for seq in declared(tmp_path, chip)} >= set(range(second.first // 2 + 1, third.first // 2))
+    for chip in CHIPS:
+        assert declared(tmp_path, chip) >= set(range(second.first // 2 + 1, third.first // 2))
 
 
 def test_retention_cut_off_before_the_file_goes_is_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
