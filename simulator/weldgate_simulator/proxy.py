@@ -1,7 +1,8 @@
 """A wire that can be cut: a TCP proxy on a loopback port, between a chip and its collector.
 
 Cut, it drops every connection at once with a reset and turns new ones away the same way, as a router without power
-does; joined again it carries bytes as before. It changes none of them.
+does; joined again it carries bytes as before. It can also be cut after a number of bytes, most likely in the middle of
+a frame. It changes no byte.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import contextlib
 import socket
 import struct
 import threading
+from collections.abc import Callable
 from typing import Self
 
 from weldgate_protocol.errors import LocalError
@@ -29,6 +31,7 @@ class Proxy:
         carried: connections that reached the collector so far.
         turned_away: connections that came while it was cut.
         bytes_up, bytes_down: what it carried.
+        cut_midway: whether what ``cut_after`` asked for has happened.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -47,6 +50,8 @@ class Proxy:
         self._failed: OSError | None = None
         self.port = 0
         self.carried = self.turned_away = self.bytes_up = self.bytes_down = 0
+        self.cut_midway = False
+        self._cut_at_bytes = 0
 
     def __enter__(self) -> Self:
         self._loop = asyncio.new_event_loop()
@@ -63,6 +68,11 @@ class Proxy:
     def cut(self) -> None:
         """Cut the wire; every connection is gone when this returns."""
         self._do(True)
+
+    def cut_after(self, size_bytes: int) -> None:
+        """Reset whatever connection has carried so many more bytes upwards, by all together, and go on; once."""
+        self._cut_at_bytes = self.bytes_up + size_bytes
+        self.cut_midway = False
 
     def join(self) -> None:
         """Join the wire again."""
@@ -150,15 +160,26 @@ class Proxy:
                         await end.wait_closed()
                     self._writers.discard(end)
 
+    def _changes(self, _up: bool) -> Callable[[bytes], bytes]:
+        """Return what becomes of the bytes on one way of one connection: they stay as they are."""
+        return bytes
+
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, up: bool) -> None:
+        change = self._changes(up)
         with contextlib.suppress(OSError):
             while data := await reader.read(_READ_BYTES):
+                data = change(data)
+                left = self._cut_at_bytes - self.bytes_up
                 if up:
                     self.bytes_up += len(data)
                 else:
                     self.bytes_down += len(data)
-                writer.write(data)
+                midway = up and 0 < left <= len(data)
+                writer.write(data[:left] if midway else data)
                 await writer.drain()
+                if midway:
+                    self._cut_at_bytes, self.cut_midway = 0, True
+                    return  # whoever waits for this closes both ends
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
