@@ -1,7 +1,7 @@
 """P-256's machine code as the chip's 32 bits run it: its source, with every operation wrapped to a signed word.
 
 A 64-bit interpreter cannot show an overflow of 32 bits, and the chip is one of 32. Loads are signed here, as on the
-chip; the real interpreter, where they extend with zeros, runs `tests/protocol/test_p256_machine.py`.
+chip; the real interpreter, where they extend with zeros, runs `tests/protocol/test_ec_machine.py`.
 """
 
 import ast
@@ -13,10 +13,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from weldgate_protocol import p256, p256_comb, p256_curve, p256_machine
-from weldgate_protocol.p256_machine import R_INVERSE, N, P
+from weldgate_protocol import p256, ec_comb, ec_curve, ec_machine
+from weldgate_protocol.ec_machine import R_INVERSE, N, P
 
-SOURCE = Path(p256_machine.__file__).with_name("_p256_viper.py")
+SOURCE = Path(ec_machine.__file__).with_name("_ec_viper.py")
 ELEMENTS = st.integers(0, P * 5 // 4) | st.sampled_from([0, 1, P - 1, P, (1 << 256) - 1, P * 5 // 4])
 ONES = sum(8191 << 13 * i for i in range(19)) | 640 << 247  # every limb at its highest
 
@@ -118,17 +118,17 @@ def narrow() -> SimpleNamespace:
 @example(ONES, ONES)
 def test_field_operations(narrow: SimpleNamespace, a: int, b: int) -> None:
     """Products, squares and linear combinations do not overflow for any limbs."""
-    work = p256_machine.make_work()
-    p256_machine._set(work, 0, a)
-    p256_machine._set(work, 1, b)
+    work = ec_machine.make_work()
+    ec_machine._set(work, 0, a)
+    ec_machine._set(work, 1, b)
     program = bytes([0, 2, 0, 1, 0, 3, 0, 0, 8, 4, 0, 1, 18, 5, 0, 1])
 
     narrow.run(work, work, work, bytes([len(program) + 1]) + program, b"", b"", b"", 0, 0)
 
-    assert p256_machine._plain(work, 2) == a * b * R_INVERSE * R_INVERSE % P
-    assert p256_machine._plain(work, 3) == a * a * R_INVERSE * R_INVERSE % P
-    assert p256_machine._plain(work, 4) == (a - 8 * b) * R_INVERSE % P
-    assert p256_machine._plain(work, 5) == (a + 2 * b) * R_INVERSE % P
+    assert ec_machine._plain(work, 2) == a * b * R_INVERSE * R_INVERSE % P
+    assert ec_machine._plain(work, 3) == a * a * R_INVERSE * R_INVERSE % P
+    assert ec_machine._plain(work, 4) == (a - 8 * b) * R_INVERSE % P
+    assert ec_machine._plain(work, 5) == (a + 2 * b) * R_INVERSE % P
 
 
 @settings(max_examples=30, deadline=None)
@@ -137,28 +137,28 @@ def test_inverses(narrow: SimpleNamespace, value: int, modulus: int) -> None:
     """The matrices of thirty divsteps fit."""
     value %= modulus
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(p256_machine, "divsteps", narrow.divsteps, raising=False)
+        patch.setattr(ec_machine, "divsteps", narrow.divsteps, raising=False)
 
-        inverse = p256_machine.inverse(value, modulus)
+        inverse = ec_machine.inverse(value, modulus)
 
     assert value * inverse % modulus == (value > 0)
 
 
 def test_a_whole_sum(narrow: SimpleNamespace) -> None:
     """Two combs add up to what big integers say; nothing is read beyond the tables."""
-    base, own = (p256_comb.Table(p256_machine.make_work()) for _ in range(2))
-    p256.run(p256_comb.fill_steps(base, p256_curve.GENERATOR, base.work))
-    p256.run(p256_comb.fill_steps(own, p256_curve.GENERATOR[:32] + (P - _y()).to_bytes(32, "big"), own.work))
+    base, own = (ec_comb.Table(ec_machine.make_work()) for _ in range(2))
+    p256.run(ec_comb.fill_steps(base, ec_curve.GENERATOR, base.work))
+    p256.run(ec_comb.fill_steps(own, ec_curve.GENERATOR[:32] + (P - _y()).to_bytes(32, "big"), own.work))
     m1, m2 = (1 << 258) // 7, (1 << 259) // 5
     scalars = m1.to_bytes(33, "little") + m2.to_bytes(33, "little") + bytes([0, 1])
     x2, y2, z2 = 1, 1, 0
     for column in range(36, -1, -1):
-        x2, y2, z2 = p256_curve.double(x2, y2, z2)
-        x2, y2, z2 = p256_curve.add(x2, y2, z2, *p256_comb.select(base.data, m1, column, False))
-        x2, y2, z2 = p256_curve.add(x2, y2, z2, *p256_comb.select(own.data, m2, column, True))
+        x2, y2, z2 = ec_curve.double(x2, y2, z2)
+        x2, y2, z2 = ec_curve.add(x2, y2, z2, *ec_comb.select(base.data, m1, column, False))
+        x2, y2, z2 = ec_curve.add(x2, y2, z2, *ec_comb.select(own.data, m2, column, True))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(p256_machine, "run", narrow.run, raising=False)
-        x, y, z = p256.run(p256_machine.sum_steps(own.work, scalars, base.data, own.data))
+        patch.setattr(ec_machine, "run", narrow.run, raising=False)
+        x, y, z = p256.run(ec_machine.sum_steps(own.work, scalars, base.data, own.data))
 
     assert z
     assert (x * z2 * z2 - x2 * z * z) % P == 0
@@ -166,4 +166,4 @@ def test_a_whole_sum(narrow: SimpleNamespace) -> None:
 
 
 def _y() -> int:
-    return int.from_bytes(p256_curve.GENERATOR[32:], "big")
+    return int.from_bytes(ec_curve.GENERATOR[32:], "big")

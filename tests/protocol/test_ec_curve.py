@@ -2,9 +2,9 @@
 
 import unittest
 
-from weldgate_protocol import p256_curve, p256_machine
-from weldgate_protocol.p256_curve import GENERATOR, add, double, holds, inverse_steps
-from weldgate_protocol.p256_machine import N, P
+from weldgate_protocol import ec_curve, ec_machine
+from weldgate_protocol.ec_curve import GENERATOR, add, double, holds, inverse_steps
+from weldgate_protocol.ec_machine import N, P
 
 X = int.from_bytes(GENERATOR[:32], "big")
 Y = int.from_bytes(GENERATOR[32:], "big")
@@ -51,16 +51,16 @@ class CurveTest(unittest.TestCase):
 
     def test_points_are_judged(self):
         """M-KEYSET-05: on_curve knows points from other pairs of numbers and from other lengths."""
-        self.assertTrue(p256_curve.on_curve(GENERATOR))
-        self.assertFalse(p256_curve.on_curve(GENERATOR[:63]))
-        self.assertFalse(p256_curve.on_curve(bytes(64)))
-        self.assertFalse(p256_curve.on_curve(GENERATOR[32:] + GENERATOR[:32]))
+        self.assertTrue(ec_curve.on_curve(GENERATOR))
+        self.assertFalse(ec_curve.on_curve(GENERATOR[:63]))
+        self.assertFalse(ec_curve.on_curve(bytes(64)))
+        self.assertFalse(ec_curve.on_curve(GENERATOR[32:] + GENERATOR[:32]))
 
     def test_euclid_inverts_where_there_is_no_machine(self):
         """Without a native emitter the inverse is the same; 0 stays 0."""
-        ready = p256_machine.ready
+        ready = ec_machine.ready
         for now in (False, ready):
-            p256_machine.ready = now
+            ec_machine.ready = now
             try:
                 for modulus in (P, N):
                     for value in (1, 2, 3, modulus - 1, X, modulus >> 1, (1 << 256) - 1):
@@ -68,7 +68,7 @@ class CurveTest(unittest.TestCase):
                     self.assertEqual(run(inverse_steps(0, modulus)), 0)
                     self.assertEqual(run(inverse_steps(modulus, modulus)), 0)
             finally:
-                p256_machine.ready = ready
+                ec_machine.ready = ready
 
     def test_points_become_affine_together(self):
         """One inversion serves several points."""
@@ -78,5 +78,5 @@ class CurveTest(unittest.TestCase):
             points.append(X * z * z % P)
             points.append(Y * z * z * z % P)
             zs.append(z)
-        run(p256_curve.affine_steps(points, zs))
+        run(ec_curve.affine_steps(points, zs))
         self.assertEqual(points, [X, Y] * 3)
