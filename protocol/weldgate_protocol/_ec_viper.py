@@ -146,6 +146,13 @@ def run(x: ptr32, y: ptr32, m: ptr32, program: ptr8, scalars: ptr8, base: ptr8, 
                         y = ptr32(int(y) >> 13)
                         z = ptr32(int(z) + 4)
                         x = ptr32(int(x) + 4)
+                    end += 40
+                    while int(x) < end:  # columns 29 to 38
+                        y = ptr32(int(y) + x[0] - (x[81] << 3) + (x[79] << 9))
+                        z[0] = int(y) & 8191
+                        y = ptr32(int(y) >> 13)
+                        z = ptr32(int(z) + 4)
+                        x = ptr32(int(x) + 4)
                 else:
                     end = int(t) + 24
                     while int(x) < end:  # columns 0 to 5, two a turn
@@ -192,16 +199,16 @@ def run(x: ptr32, y: ptr32, m: ptr32, program: ptr8, scalars: ptr8, base: ptr8, 
                         y = ptr32(int(y) >> 13)
                         z = ptr32(int(z) + 12)
                         x = ptr32(int(x) + 12)
-                end += 40
-                while int(x) < end:  # columns 29 to 38, two a turn
-                    y = ptr32(int(y) + x[0] + (x[84] << 10) - (x[81] << 3) + (x[79] << 9))
-                    z[0] = int(y) & 8191
-                    y = ptr32(int(y) >> 13)
-                    y = ptr32(int(y) + x[1] + (x[85] << 10) - (x[82] << 3) + (x[80] << 9))
-                    z[1] = int(y) & 8191
-                    y = ptr32(int(y) >> 13)
-                    z = ptr32(int(z) + 8)
-                    x = ptr32(int(x) + 8)
+                    end += 40
+                    while int(x) < end:  # columns 29 to 38, two a turn
+                        y = ptr32(int(y) + x[0] + (x[84] << 10) - (x[81] << 3) + (x[79] << 9))
+                        z[0] = int(y) & 8191
+                        y = ptr32(int(y) >> 13)
+                        y = ptr32(int(y) + x[1] + (x[85] << 10) - (x[82] << 3) + (x[80] << 9))
+                        z[1] = int(y) & 8191
+                        y = ptr32(int(y) >> 13)
+                        z = ptr32(int(z) + 8)
+                        x = ptr32(int(x) + 8)
                 z[0] = int(y)
                 continue
             if kind < 3:  # z, z + 1 = a comb's point for this column

@@ -116,7 +116,7 @@ if not running.driver.closed or not running.driver.core.sense.burning:
 """
 
 _CHECK_SETUP = """
-from weldgate_protocol import claims, keyset, ec_comb, token
+from weldgate_protocol import claims, ec_comb, keyset, p256, token
 key_set = keyset.decode(bytes.fromhex("{key_set}"))
 context = claims.Context(bytes.fromhex("{device}"), "{area}", key_set, {now}, {quality}, lambda _: False)
 """
@@ -208,7 +208,7 @@ def token_heap_programs() -> tuple[str, str]:
     The second makes the key's table, and checks the token three times with it.
     """
     setup, text = _token_setup()
-    without = "ec_comb.tables[:] = []\nec_comb.generator = None\nimport gc\ngc.collect()"
+    without = "p256.CURVE.table = None\nec_comb.tables[:] = []\nimport gc\ngc.collect()"
     bare = f"{setup}{without}\nprint('@heap', gc.mem_alloc())"
     check = f'for _ in range(3):\n  token.verify("{text}", context)\nprint("@held")'
     return bare, f"import gc\ngc.threshold(8192)\n{setup}gc.threshold(-1)\n{check}"  # as boot.py and main do

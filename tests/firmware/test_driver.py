@@ -13,7 +13,7 @@ from driver_world import CONSOLE, SCANNER, World
 
 from weldgate_firmware import gate, slots
 from weldgate_firmware.log import VERSIONS
-from weldgate_protocol import messages, order, ec_comb, reasons, token
+from weldgate_protocol import ec_comb, messages, order, reasons, token
 
 SETUP, TOKENS = circumstances.load("token.json")
 ORDERS = circumstances.load("order.json")[1]
