@@ -12,7 +12,7 @@ from weldgate_protocol.ec_curve import Curve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
 # GM/T 0003.5 §2, all
 CURVE = Curve(
@@ -63,6 +63,13 @@ def verify_steps(public64: bytes, message: bytes, signature64: bytes) -> "Genera
     Returns:
         True if and only if the signature is good; any malformed argument is False.
     """
+    return _verify_steps(public64, lambda za: sm3.digest(za + message), signature64)
+
+
+def _verify_steps(
+    public64: bytes, hashed: "Callable[[bytes], bytes]", signature64: bytes
+) -> "Generator[None, None, bool]":
+    """Verify a signature over `hashed(ZA)`, 32 bytes."""
     if len(signature64) != 64:
         return False
     n = CURVE.n
@@ -77,7 +84,7 @@ def verify_steps(public64: bytes, message: bytes, signature64: bytes) -> "Genera
     try:
         good = yield from ec_comb.ready_steps(CURVE, table, public64, signer_hash)
         if good:
-            e = int.from_bytes(sm3.digest(table.extra() + message), "big")
+            e = int.from_bytes(hashed(table.extra()), "big")
             yield
             good = yield from ec_sum.has_x_steps(CURVE, table, s, t, (r - e) % n)
     finally:  # also when the check is closed before its end

@@ -88,6 +88,11 @@ MUSTS: dict[str, dict[str, tuple[str, ...]]] = {
     "base45.json": {"M-TOK-02": ("RFC 9285 *", "lower case", "triple worth 65536")},
     "p256.json": {"M-TOK-06": ("ordinary *", "r = *", "s = *", "off the curve, *", "point 0, 0", "r + n *")},
     "p256_random.json": {},
+    "sm2.json": {
+        "M-SUITE-02": ("ordinary *", "without ZA", "another id", "hashed by SHA-256", "message of *"),
+        "M-SUITE-03": ("r = *", "s = *", "r + s = n*", "off the curve, *", "s G = *", "x of the sum is above n"),
+    },
+    "sm3.json": {"M-SUITE-02": ("* bytes",)},
     "cose.json": {
         "M-TOK-03": ("unprotected *", "protected *", "signature *", "detached payload", "tag 18", "* parts"),
         "M-TOK-05": ("as *",),
