@@ -29,6 +29,7 @@ COLUMNS = const(37)  # TEETH * COLUMNS = 259 >= 256 digits
 TABLES_MAX = 2  # public keys whose tables are kept, 4 KB each
 _HALF = const(64)  # points in a table: the top tooth is always +
 _EXTRA_AT = const(4160)
+_BATCH = const(16)  # points that share an inversion; more of them need more heap at once
 _ALL_ONES = (1 << 259) - 1
 
 
@@ -235,19 +236,20 @@ def _fill_steps(
     _put(data, 0, seed[0], seed[1])
     for i in range(TEETH - 1):
         x2, y2 = seed[2 * i + 2], seed[2 * i + 3]
-        slopes = [x2 - _point(data, j)[0] for j in range(1 << i)]
-        yield from inverses_steps(slopes, p)
-        if not table.has(turn):
-            return
-        for j in range(1 << i):
-            x, y = _point(data, j)
-            slope = (y2 - y) * slopes[j] % p
-            x3 = (slope * slope - x - x2) % p
-            _put(data, j + (1 << i), x3, (slope * (x - x3) - y) % p)
-            if j % 16 == 15:
-                yield
-                if not table.has(turn):
-                    return
+        for begin in range(0, 1 << i, _BATCH):
+            batch = range(begin, min(begin + _BATCH, 1 << i))
+            slopes = [x2 - _point(data, j)[0] for j in batch]
+            yield from inverses_steps(slopes, p)
+            if not table.has(turn):
+                return
+            for j in batch:
+                x, y = _point(data, j)
+                slope = (y2 - y) * slopes[j - begin] % p
+                x3 = (slope * slope - x - x2) % p
+                _put(data, j + (1 << i), x3, (slope * (x - x3) - y) % p)
+            yield
+            if not table.has(turn):
+                return
     for j in range(_HALF):
         x, y = _point(data, j)
         _put(data, j, x * curve.r % p, y * curve.r % p)
