@@ -141,7 +141,7 @@ def sum_steps(
     Args:
         curve: which.
         work: see `make_work`.
-        scalars: 33 bytes little-endian for the generator, 33 for the key, the digits' bits as in `p256_comb.recode`;
+        scalars: 33 bytes little-endian for the generator, 33 for the key, the digits' bits as in `ec_comb.recode`;
             then a byte 0 or 1 for each, whether its points are negated.
         base: the generator's table, with a byte to spare.
         own: the key's, likewise.
