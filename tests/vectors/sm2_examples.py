@@ -166,6 +166,20 @@ def hashed_cases() -> Iterator[Case]:
             made = summed(CURVE.times(d, G), s, t)
             if made:
                 yield f"{name}, s = {s:#x}, t = {t:#x}", *made, True
+    # Out of range, and right in everything else: only the question about the range says no.
+    key = CURVE.public(number("range"))
+    q = CURVE.times(number("range"), G)
+    for name, r, s in (
+        ("s = 0", number("r"), 0),
+        ("s = n", number("r"), N),
+        ("r = 0", 0, number("s")),
+        ("r = n", N, number("s")),
+        ("r + n", 12345 + N, number("s")),
+        ("s + n", number("r"), 12345 + N),
+    ):
+        point = CURVE.add(CURVE.times(s, G), CURVE.times(r + s, q))
+        assert point is not None
+        yield f"{name}, all else is right", key, b32((r - point[0]) % N), pair(r, s), False
     # s·G = -t·Q: the sum is the point at infinity, whose Z = 0 matches every x in a projective comparison.
     d, t = number("infinity"), number("t")
     s = -t * d % N
