@@ -26,7 +26,9 @@ FIRST_CHIP = 410811001  # any number will do: the county's code and a counter
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("site"))
 @click.option("--chips", type=click.IntRange(0, 1000), default=3, show_default=True, help="Demo chips to make.")
 @click.option("--area", default="411081", show_default=True, help="Administrative code the keys are for.")
-@click.option("--suite", type=click.Choice(list(SUITES)), default="es256", show_default=True, help="To sign by.")
+@click.option(
+    "--suite", type=click.Choice(list(SUITES)), default="es256", show_default=True, help="What new keys sign by."
+)
 @click.option("--name", default="site", show_default=True, help="The collector's name.")
 @click.option("--port", type=click.IntRange(1, 65535), default=7460, show_default=True, help="TCP port for chips.")
 @click.option("--mqtt-port", type=click.IntRange(1, 65535), default=1883, show_default=True, help="The broker's.")
