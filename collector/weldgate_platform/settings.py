@@ -39,6 +39,8 @@ INSTALLED_APPS = [
     "weldgate_platform.accounts",
     "weldgate_platform.registry",
     "weldgate_platform.audit",
+    "weldgate_platform.people",
+    "weldgate_platform.sheets",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

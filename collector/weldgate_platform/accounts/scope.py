@@ -1,7 +1,8 @@
 """What a user sees: the one place where area × sector and enterprise become a filter.
 
 A model that is shown says by `SCOPE` which of its columns hold the place; its manager gives `visible_to(user)`.
-A role sees where it holds; several roles see the union. A welder sees the enterprise that employs him, a department
+A role sees where it holds; several roles see the union, each of them only what its own capabilities open: who may
+look at one enterprise and start machines in another does not look at the other. A welder sees the enterprise that employs him, a department
 its sector in its area, an operator everything. Nothing here asks *what* may be done: that is `roles`.
 """
 
@@ -16,7 +17,7 @@ from django.utils import timezone
 from weldgate_platform.accounts.models import Assignment, User
 from weldgate_platform.accounts.roles import CAPABILITIES, Capability, Role
 
-__all__ = ["Scope", "ScopedQuerySet", "Viewer", "capabilities_of", "visible_q"]
+__all__ = ["Scope", "ScopedQuerySet", "Viewer", "capabilities_of", "covers", "visible_q"]
 
 Viewer = User | AnonymousUser
 _M = TypeVar("_M", bound=models.Model)
@@ -30,11 +31,13 @@ class Scope:
         area: to the path of its area.
         sector: to the id of its sector.
         enterprise: to the id of its enterprise.
+        needs: the capability without which a role shows no such row.
     """
 
     area: str
     sector: str = ""
     enterprise: str = ""
+    needs: Capability = Capability.REGISTRY_VIEW
 
 
 class _Scoped(Protocol):
@@ -64,6 +67,8 @@ def visible_q(user: Viewer, scope: Scope) -> Q:
         return Q()
     seen = nothing
     for one in _assignments(user):
+        if scope.needs not in CAPABILITIES[Role(one.role)]:
+            continue
         if one.area is not None:
             part = Q(**{f"{scope.area}__startswith": one.area.path})
             if one.sector_id is not None:
@@ -74,6 +79,28 @@ def visible_q(user: Viewer, scope: Scope) -> Q:
         elif scope.enterprise:
             seen |= Q(**{scope.enterprise: one.enterprise_id})
     return seen
+
+
+def covers(user: Viewer, needs: Capability, area_path: str, sector: int | None, enterprise: int | None) -> bool:
+    """Say whether a user may do something at a place: the rule of `visible_q`, for what is not in the database yet.
+
+    Args:
+        user: who asks.
+        needs: what he wants to do.
+        area_path: of the area.
+        sector: its id.
+        enterprise: its id.
+    """
+    if not isinstance(user, User) or not user.is_active:
+        return False
+    return user.is_superuser or any(
+        needs in CAPABILITIES[Role(one.role)]
+        and (
+            (one.area is not None and area_path.startswith(one.area.path) and one.sector_id in (None, sector))
+            or (one.enterprise_id is not None and one.enterprise_id == enterprise)
+        )
+        for one in _assignments(user)
+    )
 
 
 class ScopedQuerySet(models.QuerySet[_M]):

@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from weldgate_platform.accounts.roles import Capability
 from weldgate_platform.accounts.scope import Scope, ScopedQuerySet
 from weldgate_platform.people.identity import mask_name, mask_number, mask_phone
 from weldgate_platform.people.validity import Dates, Said, Standing, standing_on
@@ -68,7 +69,7 @@ class Person(models.Model):
     )
     created = models.DateTimeField(default=timezone.now, editable=False)
 
-    SCOPE: ClassVar = Scope("area__path", "enterprise__sector", "enterprise")
+    SCOPE: ClassVar = Scope("area__path", "enterprise__sector", "enterprise", Capability.PEOPLE_VIEW)
     objects = ScopedQuerySet["Person"].as_manager()
 
     class Meta:
@@ -105,7 +106,7 @@ class Certificate(models.Model):
     reviewed_at = models.DateField(_("reviewed"), null=True, blank=True)
     said = models.CharField(_("issuer's word"), max_length=10, choices=Said.choices, default=Said.IN_FORCE)
     gone_since = models.DateField(_("gone from the issuer's data since"), null=True, blank=True)
-    as_of = models.DateField(_("data of"))  # of the load that told of it last
+    as_of = models.DateField(_("data of"))  # of the load that changed it last
 
     objects = models.Manager["Certificate"]()
 
