@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from weldgate_platform.folder import FolderError, Secrets, Settings
@@ -16,6 +17,7 @@ from weldgate_protocol import reasons
 __all__ = ["Finding", "create_user", "examine", "migrate", "prepare", "serve", "verify_audit"]
 
 ALIASES = ("default", "ingest")
+_PLAN_DAY = date(2023, 11, 30)  # of the plan, from which its mutual recognition holds
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,9 @@ def migrate(folder: Path) -> int:
     from django.core.management import call_command
     from django.db import connections
 
+    from weldgate_platform.people.recognition import load_default
     from weldgate_platform.registry.reference import load_reference
+    from weldgate_platform.sheets.loads import load_mappings
 
     for alias in ALIASES:
         connection = connections[alias]
@@ -69,7 +73,7 @@ def migrate(folder: Path) -> int:
             with connection.cursor() as cursor:
                 cursor.execute("CREATE SCHEMA IF NOT EXISTS ingest")
         call_command("migrate", database=alias, interactive=False, verbosity=0)
-    return load_reference()
+    return load_reference() + load_mappings() + load_default(_PLAN_DAY)
 
 
 def create_user(

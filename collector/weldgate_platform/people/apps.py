@@ -1,5 +1,7 @@
 """The app's name for Django."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
@@ -12,3 +14,7 @@ class PeopleConfig(AppConfig):
     name = "weldgate_platform.people"
     label = "people"
     verbose_name = _("People")
+
+    def ready(self) -> None:
+        """Make known what spreadsheets can be turned into."""
+        import_module("weldgate_platform.people.importing")

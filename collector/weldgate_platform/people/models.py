@@ -60,7 +60,12 @@ class Person(models.Model):
     phone = SealedTextField(_("phone"), blank=True, default="")
     area = models.ForeignKey("registry.Area", models.PROTECT, related_name="people", verbose_name=_("area"))
     enterprise = models.ForeignKey(
-        "registry.Enterprise", models.PROTECT, null=True, blank=True, related_name="people", verbose_name=_("enterprise")
+        "registry.Enterprise",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="people",
+        verbose_name=_("enterprise"),
     )
     itinerant = models.BooleanField(_("itinerant"), default=False)
     barred = models.CharField(_("barred, and why"), max_length=200, blank=True)

@@ -1,6 +1,7 @@
 """A load's life: check a file and keep the outcome, apply it, take it back, and hand out the bad rows for mending."""
 
 import io
+import json
 from collections.abc import Callable
 from datetime import date
 from hashlib import sha256
@@ -16,13 +17,15 @@ from weldgate_platform.sealed import open_sealed, seal
 from weldgate_platform.sheets.applying import apply
 from weldgate_platform.sheets.checking import BadRow, Report, check
 from weldgate_platform.sheets.cleaning import Cell
-from weldgate_platform.sheets.models import Load, SavedMapping
 from weldgate_platform.sheets.mapping import Mapping, shipped_mappings
+from weldgate_platform.sheets.models import Load, SavedMapping
 from weldgate_platform.sheets.target import Purpose, RowFault
 
-__all__ = ["apply_load", "bad_rows_file", "check_file", "load_mappings", "recheck"]
+__all__ = ["apply_load", "bad_rows_file", "check_file", "kept_bad_rows", "load_mappings", "recheck"]
 
 _COLUMN = "sheets.Load.content"
+_BAD_COLUMN = "sheets.Load.bad_file"
+BAD_SHOWN = 100
 _FORMULA = ("=", "+", "-", "@")
 
 
@@ -62,6 +65,8 @@ def check_file(
         rows=report.rows,
         bad_rows=len(report.bad),
         counts=dict(report.target.plan.counts),
+        bad_file=seal(bad_rows_file(report), _BAD_COLUMN) if report.bad else b"",
+        bad_list=json.dumps([[row.number, _said(row)] for row in report.bad[:BAD_SHOWN]], ensure_ascii=False),
         by=by,
     )
     return load, report
@@ -107,9 +112,8 @@ def bad_rows_file(report: Report) -> bytes:
     width = len(report.header.names)
     sheet.append([*report.header.names, _("What is wrong")])
     for row in report.bad:
-        said = "；".join(f"{title}：{fault}" if title else str(fault) for title, fault in row.faults)
         cells = []
-        for value in (*_padded(row, width), said):
+        for value in (*_padded(row, width), _said(row)):
             cell = WriteOnlyCell(sheet, value=_plain(value))
             cell.data_type = "s"
             cell.number_format = "@"
@@ -119,6 +123,15 @@ def bad_rows_file(report: Report) -> bytes:
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()
+
+
+def kept_bad_rows(load: Load) -> bytes:
+    """Return the file of a load's bad rows, as it was made when the load was checked; empty where it has none."""
+    return open_sealed(bytes(load.bad_file), _BAD_COLUMN) if load.bad_file else b""
+
+
+def _said(row: BadRow) -> str:
+    return "；".join(f"{title}：{fault}" if title else str(fault) for title, fault in row.faults)
 
 
 def _padded(row: BadRow, width: int) -> list[Cell]:

@@ -124,7 +124,8 @@ def find_header(mapping: Mapping, rows: Sequence[list[Cell]], required: set[str]
         field = known.get(name)
         if field is not None:
             if field in places:
-                raise MappingError(reasons.TOOL_BAD_INPUT, f"two columns are {field}: {name} and {names[places[field]]}")
+                told = f"two columns are {field}: {name} and {names[places[field]]}"
+                raise MappingError(reasons.TOOL_BAD_INPUT, told)
             places[field] = column
     defaults = {column.field for column in mapping.columns if column.default}
     missing = required - set(places) - defaults

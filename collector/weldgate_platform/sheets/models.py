@@ -7,6 +7,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from weldgate_platform.sealed import SealedTextField
 from weldgate_platform.sheets.mapping import Mapping, MappingError
 
 __all__ = ["Change", "Load", "SavedMapping"]
@@ -66,6 +67,8 @@ class Load(models.Model):
     rows = models.PositiveIntegerField(_("rows"), default=0)
     bad_rows = models.PositiveIntegerField(_("bad rows"), default=0)
     counts = models.JSONField(_("counts"), default=dict)
+    bad_file = models.BinaryField(default=b"")  # sealed xlsx of the bad rows, for mending
+    bad_list = SealedTextField(default="[]")  # JSON: the first bad rows, as they are shown
     state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.CHECKED)
     by = models.ForeignKey("accounts.User", models.PROTECT, related_name="+", verbose_name=_("by"))
     at = models.DateTimeField(_("time"), default=timezone.now)

@@ -57,7 +57,7 @@ def _xlsx(data: bytes) -> Iterator[list[Cell]]:
         raise FileError(reasons.TOOL_BAD_INPUT, f"no readable .xlsx: {error}") from error
     try:
         sheet = book.worksheets[0]
-        sheet.reset_dimensions()  # type: ignore[union-attr]  # what the file claims of its size may be wrong
+        sheet.reset_dimensions()  # what the file claims of its size may be wrong
         for row in sheet.iter_rows(values_only=True):
             yield cast("list[Cell]", list(row))
     finally:
