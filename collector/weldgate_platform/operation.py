@@ -7,6 +7,7 @@ process.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 from weldgate_platform.folder import FolderError, Secrets, Settings
 from weldgate_protocol import reasons
 
-__all__ = ["Finding", "create_user", "examine", "migrate", "prepare", "serve", "verify_audit"]
+__all__ = ["Finding", "create_user", "examine", "import_file", "migrate", "prepare", "serve", "verify_audit"]
 
 ALIASES = ("default", "ingest")
 _PLAN_DAY = date(2023, 11, 30)  # of the plan, from which its mutual recognition holds
@@ -164,6 +165,62 @@ def examine(folder: Path) -> list[Finding]:
         fault = verify()
         findings.append(Finding("audit log", fault is None, "whole" if fault is None else fault.what))
     return findings
+
+
+def import_file(
+    folder: Path,
+    file: Path,
+    mapping: str,
+    username: str,
+    *,
+    as_of: date | None = None,
+    full: bool = False,
+    write: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[int, list[tuple[int, str]], dict[str, int]]:
+    """Check a spreadsheet, and apply it where that is asked for and no row is bad.
+
+    Args:
+        folder: the platform's.
+        file: .xlsx or .csv.
+        mapping: key of its columns.
+        username: in whose name and scope.
+        as_of: the day of the data, today where it is not told.
+        full: whether it is the issuer's whole data.
+        write: whether to apply it.
+        progress: is told how many rows are checked.
+
+    Returns:
+        How many rows there are, the bad ones with what is wrong, and the counts by name.
+
+    Raises:
+        FolderError: TOOL_BAD_INPUT, no such user or mapping, or the file is not his to load.
+        FileError, MappingError: the file is no table of this kind.
+    """
+    prepare(folder)
+    from django.utils import timezone
+
+    from weldgate_platform.accounts.models import User
+    from weldgate_platform.sheets.loads import apply_load, check_file
+    from weldgate_platform.sheets.models import SavedMapping
+    from weldgate_platform.sheets.target import RowFault
+
+    user = User.objects.filter(username=username.strip().lower()).first()
+    saved = SavedMapping.objects.filter(key=mapping).first()
+    if user is None or saved is None:
+        raise FolderError(reasons.TOOL_BAD_INPUT, f"no {'user ' + username if user is None else 'mapping ' + mapping}")
+    day = as_of or timezone.localdate()
+    try:
+        load, report = check_file(file.read_bytes(), file.name, saved.mapping, user, day, full, progress)
+        if write and not report.bad:
+            report = apply_load(load, user)
+    except RowFault as fault:
+        raise FolderError(reasons.TOOL_BAD_INPUT, str(fault.said)) from fault
+    bad = [
+        (row.number, "; ".join(f"{title}: {said}" if title else str(said) for title, said in row.faults))
+        for row in report.bad
+    ]
+    return report.rows, bad, dict(report.target.plan.counts)
 
 
 def verify_audit(folder: Path, known: tuple[int, str] | None = None) -> tuple[Finding, tuple[int, str]]:

@@ -1,5 +1,6 @@
 """``weldgate platform``: make, run and look after a platform's folder."""
 
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -157,6 +158,45 @@ def restore(file: Path, folder: Path, passphrase_file: Path | None) -> None:
 
     names = read_backup(file, folder, _passphrase(passphrase_file, new=False))
     click.echo(f"{folder} holds {', '.join(names)}", err=True)
+
+
+@platform.command("import")
+@_FOLDER
+@click.argument("file", type=_FILE)
+@click.option("--mapping", required=True, help="Key of the file's columns, for instance certificates-mem.")
+@click.option("--user", required=True, help="In whose name and scope.")
+@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Day of the data; today without it.")
+@click.option("--full", is_flag=True, help="It is the issuer's whole data: what is not in it is gone.")
+@click.option("--apply", "write", is_flag=True, help="Write it, where no row is bad; else it is only checked.")
+@_JSON
+def import_sheet(
+    folder: Path, file: Path, mapping: str, user: str, as_of: datetime | None, full: bool, write: bool, as_json: bool
+) -> None:
+    """Check a spreadsheet and apply it, all of it or nothing; exit code 1 where a row is bad.
+
+    \b
+    Examples:
+      weldgate platform import county welders.xlsx --mapping people --user chen
+      weldgate platform import county mem.csv --mapping certificates-mem --user chen --full --apply
+    """
+    from weldgate_platform.operation import import_file
+
+    day = as_of.date() if as_of is not None else None
+    rows, bad, counts = import_file(
+        folder, file, mapping, user, as_of=day, full=full, write=write,
+        progress=lambda done: click.echo(f"{done} rows checked", err=True),
+    )  # fmt: skip
+    if as_json:
+        print_json({"rows": rows, "bad": bad, "counts": counts, "applied": write and not bad})
+    else:
+        for number, said in bad:
+            click.echo(f"row {number}: {said}")
+        for name, count in sorted(counts.items()):
+            click.echo(f"{name} {count}")
+        done = "applied" if write and not bad else "checked, nothing written"
+        click.echo(f"{rows} rows, {len(bad)} bad: {done}", err=True)
+    if bad:
+        raise click.exceptions.Exit(1)
 
 
 @platform.group()

@@ -2,8 +2,8 @@
 
 A model that is shown says by `SCOPE` which of its columns hold the place; its manager gives `visible_to(user)`.
 A role sees where it holds; several roles see the union, each of them only what its own capabilities open: who may
-look at one enterprise and start machines in another does not look at the other. A welder sees the enterprise that employs him, a department
-its sector in its area, an operator everything. Nothing here asks *what* may be done: that is `roles`.
+look at one enterprise and start machines in another does not look at the other. A department sees its sector in its
+area, an operator everything. What a role may do at all is told by `roles`.
 """
 
 from dataclasses import dataclass

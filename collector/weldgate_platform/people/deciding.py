@@ -4,10 +4,18 @@ from django.db import transaction
 from django.utils import timezone
 
 from weldgate_platform.accounts.models import User
+from weldgate_platform.accounts.roles import Capability
 from weldgate_platform.audit.log import record
-from weldgate_platform.people.models import Conflict
+from weldgate_platform.people.models import Conflict, ConflictQuerySet, Issuer
+from weldgate_platform.people.sources import speaks_for
 
-__all__ = ["decide"]
+__all__ = ["decidable_by", "decide"]
+
+
+def decidable_by(user: User) -> ConflictQuerySet:
+    """Return what waits and is the user's to decide: the conflicts in the data of issuers that he speaks for."""
+    own = [source for source in Issuer.values if speaks_for(user, Capability.CONFLICT_DECIDE, source)]
+    return Conflict.objects.waiting().filter(source__in=own)
 
 
 def decide(conflict: Conflict, by: User, outcome: str, note: str) -> bool:

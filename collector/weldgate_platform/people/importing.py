@@ -17,6 +17,7 @@ from weldgate_platform.accounts.scope import covers
 from weldgate_platform.people.identity import certificate_hash, identity_fault, identity_hash
 from weldgate_platform.people.items import parse_item, split_items
 from weldgate_platform.people.models import Certificate, CertificateItem, Conflict, Issuer, Person
+from weldgate_platform.people.sources import speaks_for
 from weldgate_platform.people.validity import Said, Standing, standing_on
 from weldgate_platform.registry.importing import Areas
 from weldgate_platform.registry.models import Enterprise
@@ -53,6 +54,8 @@ class CertificateTarget(Target):
         super().__init__(purpose)
         if purpose.source not in Issuer.values:
             raise RowFault("", _("The mapping names no issuer."))
+        if not all(speaks_for(purpose.user, need, purpose.source) for need in self.needs):
+            raise RowFault("", _("Another department's data: its own officers load it."))
         known = Certificate.objects.filter(source=purpose.source)
         self._known = {one.number_hash: one for one in known}
         self._items: dict[int, list[CertificateItem]] = defaultdict(list)
@@ -75,7 +78,7 @@ class CertificateTarget(Target):
         found = certificate_hash(source, written)
         whose = identity_hash(holder)
         if found in self._seen:
-            self._repeat(number, found, whose, values)
+            self._repeat(found, whose, values)
             return
         self._seen[found] = number
         known = self._known.get(found)
@@ -137,7 +140,7 @@ class CertificateTarget(Target):
             if raw not in raws and kept.valid_to is None:
                 self.plan.change(kept, {"valid_to": self.purpose.as_of})
 
-    def _repeat(self, number: int, found: str, whose: str, values: dict[str, Any]) -> None:
+    def _repeat(self, found: str, whose: str, values: dict[str, Any]) -> None:
         """Take the same certificate's second row: nothing where it says the same."""
         known = self._known.get(found)
         same = known is not None and known.holder_hash == whose and known.valid_to == values["valid_to"]
@@ -191,6 +194,7 @@ class PersonTarget(Target):
         super().__init__(purpose)
         self._areas = Areas()
         self._known = {one.identity_hash: one for one in Person.objects.all()}
+        self._rows: dict[str, tuple[int, dict[str, Any]]] = {}
         self._employers: dict[tuple[str, int], Enterprise] = {}
         for one in Enterprise.objects.all():
             for name in {one.name, one.uscc or one.name}:
@@ -217,6 +221,9 @@ class PersonTarget(Target):
         for field in ("phone", "itinerant"):
             if values.get(field) not in (None, ""):
                 wanted[field] = values[field]
+        if self._rows.setdefault(found, (number, wanted))[1] != wanted:
+            said = _("row %(row)d has the same person and says otherwise") % {"row": self._rows[found][0]}
+            raise RowFault("identity", said)
         if known is None:
             known = Person(name=values["name"], identity=values["identity"], identity_hash=found)
             self.plan.change(known, wanted)

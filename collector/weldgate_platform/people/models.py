@@ -1,5 +1,6 @@
 """People, their certificates from three issuers, what is recognised for what, and what does not fit together."""
 
+import json
 from datetime import date
 from typing import ClassVar
 
@@ -14,7 +15,17 @@ from weldgate_platform.people.identity import mask_name, mask_number, mask_phone
 from weldgate_platform.people.validity import Dates, Said, Standing, standing_on
 from weldgate_platform.sealed import SealedTextField
 
-__all__ = ["Certificate", "CertificateItem", "Conflict", "Domain", "Issuer", "Person", "Recognition", "Verdict"]
+__all__ = [
+    "Certificate",
+    "CertificateItem",
+    "Conflict",
+    "ConflictQuerySet",
+    "Domain",
+    "Issuer",
+    "Person",
+    "Recognition",
+    "Verdict",
+]
 
 
 class Issuer(models.TextChoices):
@@ -234,6 +245,28 @@ class Conflict(models.Model):
 
     def __str__(self) -> str:
         return self.get_kind_display()
+
+    @property
+    def shown(self) -> list[tuple[str, str]]:
+        """Return the evidence as a list shows it: numbers masked; a reveal is asked for on a person's own page."""
+        names = {
+            "holder": _("holder's identity number"),
+            "holders": _("holder's identity number"),
+            "number": _("certificate number"),
+            "registered": _("registered name"),
+            "source": _("name in the issuer's data"),
+            **{name: self._dated(name) for name in ("valid_from", "valid_to", "review_due", "reviewed_at")},
+        }
+        told: list[tuple[str, str]] = []
+        for name, value in json.loads(self.evidence).items():
+            for word in value if isinstance(value, list) else [value]:
+                shown = mask_number(word) if name in ("holder", "holders", "number") else word
+                told.append((str(names[name]), str(shown)))
+        return told
+
+    @staticmethod
+    def _dated(name: str) -> str:
+        return str(Certificate._meta.get_field(name).verbose_name)
 
     @property
     def since(self) -> date:

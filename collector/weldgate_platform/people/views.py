@@ -10,7 +10,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext_lazy as _
 
 from weldgate_platform.accounts.access import user_of
-from weldgate_platform.people.deciding import decide
+from weldgate_platform.audit.log import record
+from weldgate_platform.people.deciding import decidable_by, decide
 from weldgate_platform.people.identity import certificate_hash, identity_hash, mask_name
 from weldgate_platform.people.models import Certificate, Conflict, Issuer, Person
 from weldgate_platform.people.reveal import reveal
@@ -55,7 +56,11 @@ def reveal_identity(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def check_number(request: HttpRequest) -> HttpResponse:
-    """Look a certificate up by its number or its holder's, in all three sources; "not found" tells whose data it was."""
+    """Look a certificate up by its number or its holder's, in all three sources.
+
+    "Not found" tells whose data was looked at, and of what day. Whoever asks is on record, since nobody's scope
+    bounds it: an itinerant welder may come from anywhere.
+    """
     typed, found, looked = request.POST.get("number", ""), list[Certificate](), False
     if typed:
         looked = True
@@ -68,6 +73,7 @@ def check_number(request: HttpRequest) -> HttpResponse:
             for source in Issuer.values:
                 query |= Q(source=source, number_hash=certificate_hash(source, number))
             found = list(Certificate.objects.filter(query).order_by("source"))
+        record(user_of(request), "certificate.check", None, found=len(found))
     rows = [(one, mask_name(one.holder_name)) for one in found]
     page = {"rows": rows, "looked": looked, "sources": _sources()}
     return render(request, "people/check_number.html", page)
@@ -75,14 +81,14 @@ def check_number(request: HttpRequest) -> HttpResponse:
 
 def conflicts(request: HttpRequest) -> HttpResponse:
     """List what waits for a decision."""
-    found = Conflict.objects.waiting().select_related("certificate").order_by("found")
+    found = decidable_by(user_of(request)).select_related("certificate").order_by("found")
     page = Paginator(found, PAGE_ROWS).get_page(request.GET.get("page"))
     return render(request, "people/conflicts.html", {"page": page, "outcomes": Conflict.Outcome.choices})
 
 
 def decide_conflict(request: HttpRequest, pk: int) -> HttpResponse:
     """Decide one conflict."""
-    one = get_object_or_404(Conflict.objects.waiting(), pk=pk)
+    one = get_object_or_404(decidable_by(user_of(request)), pk=pk)
     if decide(one, user_of(request), request.POST.get("outcome", ""), request.POST.get("note", "")):
         messages.success(request, _("Decided."))
     else:

@@ -110,8 +110,9 @@ class EnterpriseTarget(Target):
             self.plan.change(known, wanted)
             self.plan.make(known)
             self._remember(known)
+            self._agree(number, known, wanted)
         else:
-            self._agree(number, known, {"area": area.pk, **wanted})
+            self._agree(number, known, wanted)
             if not self.plan.change(known, wanted):
                 self.plan.counts["enterprise_same"] += 1
             self._remember(known)
@@ -193,6 +194,7 @@ class MachineTarget(Target):
                 for name in {site.enterprise.name, site.enterprise.uscc or site.enterprise.name}:
                     self._sites.setdefault(name, []).append(site)
         machines = Machine.objects.visible_to(purpose.user).exclude(status=Machine.Status.RETIRED)
+        self._rows: dict[tuple[int, str], tuple[int, dict[str, Any]]] = {}
         self._machines: dict[tuple[int, str], Machine] = {(one.site_id, one.label): one for one in machines}
 
     def take(self, number: int, values: dict[str, Any]) -> None:
@@ -214,6 +216,9 @@ class MachineTarget(Target):
             values,
             {"process": "process", "model": "model", "serial": "serial", "rated_a": "rated_a", "supply": "supply"},
         )
+        earlier = self._rows.setdefault((site.pk, values["label"]), (number, wanted))
+        if earlier[1] != wanted:
+            raise RowFault("label", _("row %(row)d has the same machine and says otherwise") % {"row": earlier[0]})
         known = self._machines.get((site.pk, values["label"]))
         if known is None:
             known = Machine(site=site, label=values["label"], gate="mains" if gated else "none")

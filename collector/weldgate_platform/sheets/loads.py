@@ -21,7 +21,7 @@ from weldgate_platform.sheets.mapping import Mapping, shipped_mappings
 from weldgate_platform.sheets.models import Load, SavedMapping
 from weldgate_platform.sheets.target import Purpose, RowFault
 
-__all__ = ["apply_load", "bad_rows_file", "check_file", "kept_bad_rows", "load_mappings", "recheck"]
+__all__ = ["apply_load", "bad_rows_file", "check_file", "kept_bad_rows", "load_mappings", "recheck", "said_of"]
 
 _COLUMN = "sheets.Load.content"
 _BAD_COLUMN = "sheets.Load.bad_file"
@@ -66,7 +66,7 @@ def check_file(
         bad_rows=len(report.bad),
         counts=dict(report.target.plan.counts),
         bad_file=seal(bad_rows_file(report), _BAD_COLUMN) if report.bad else b"",
-        bad_list=json.dumps([[row.number, _said(row)] for row in report.bad[:BAD_SHOWN]], ensure_ascii=False),
+        bad_list=json.dumps([[row.number, said_of(row)] for row in report.bad[:BAD_SHOWN]], ensure_ascii=False),
         by=by,
     )
     return load, report
@@ -113,7 +113,7 @@ def bad_rows_file(report: Report) -> bytes:
     sheet.append([*report.header.names, _("What is wrong")])
     for row in report.bad:
         cells = []
-        for value in (*_padded(row, width), _said(row)):
+        for value in (*_padded(row, width), said_of(row)):
             cell = WriteOnlyCell(sheet, value=_plain(value))
             cell.data_type = "s"
             cell.number_format = "@"
@@ -130,7 +130,8 @@ def kept_bad_rows(load: Load) -> bytes:
     return open_sealed(bytes(load.bad_file), _BAD_COLUMN) if load.bad_file else b""
 
 
-def _said(row: BadRow) -> str:
+def said_of(row: BadRow) -> str:
+    """Return what is wrong with a row, in one line."""
     return "；".join(f"{title}：{fault}" if title else str(fault) for title, fault in row.faults)
 
 

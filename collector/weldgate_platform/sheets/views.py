@@ -20,6 +20,7 @@ from weldgate_platform.sheets.mapping import Mapping, MappingError
 from weldgate_platform.sheets.models import Load, SavedMapping
 from weldgate_platform.sheets.reading import FileError
 from weldgate_platform.sheets.target import RowFault, target_named
+from weldgate_platform.sheets.words import counted
 
 __all__ = ["apply_import", "bad_rows", "import_page", "imports", "undo_import"]
 
@@ -67,7 +68,7 @@ def imports(request: HttpRequest) -> HttpResponse:
 def import_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show what the check found, and offer what can be done next."""
     load = get_object_or_404(_own(user_of(request)), pk=pk)
-    page = {"load": load, "bad": json.loads(load.bad_list), "counts": sorted(load.counts.items())}
+    page = {"load": load, "bad": json.loads(load.bad_list), "counts": counted(load.counts)}
     return render(request, "sheets/import.html", page)
 
 
