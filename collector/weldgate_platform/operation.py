@@ -213,7 +213,7 @@ def import_file(
     try:
         load, report = check_file(file.read_bytes(), file.name, saved.mapping, user, day, full, progress)
         if write and not report.bad:
-            report = apply_load(load, user)
+            apply_load(load, user, report)
     except RowFault as fault:
         raise FolderError(reasons.TOOL_BAD_INPUT, str(fault.said)) from fault
     bad = [

@@ -266,7 +266,7 @@ class Conflict(models.Model):
 
     @staticmethod
     def _dated(name: str) -> str:
-        return str(Certificate._meta.get_field(name).verbose_name)
+        return str(getattr(Certificate._meta.get_field(name), "verbose_name", name))
 
     @property
     def since(self) -> date:

@@ -86,13 +86,18 @@ def recheck(load: Load, by: User) -> Report:
     return check(data, mapping, Purpose(by, load.as_of, load.source, load.full))
 
 
-def apply_load(load: Load, by: User) -> Report:
+def apply_load(load: Load, by: User, checked: Report | None = None) -> Report:
     """Apply a checked load, if it has no bad row by now.
+
+    Args:
+        load: that was checked.
+        by: who decided it.
+        checked: the outcome of a check that was made just now, which is not repeated then.
 
     Raises:
         RowFault: it has bad rows, or was applied.
     """
-    report = recheck(load, by)
+    report = recheck(load, by) if checked is None else checked
     if report.bad:
         raise RowFault("", _("It has bad rows: nothing was applied."))
     load.counts = dict(report.target.plan.counts)
