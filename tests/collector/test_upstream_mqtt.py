@@ -70,6 +70,7 @@ class Platform:
     def __exit__(self, *_: object) -> None:
         self.client.disconnect()
         self.client.loop_stop()
+        self.client.on_message = None  # no ring of references: its wake-up sockets close with it
 
     def wait(self, count: int) -> None:
         """Wait until so many messages came."""
