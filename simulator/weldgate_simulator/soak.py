@@ -13,6 +13,8 @@ import ctypes
 import json
 import os
 import random
+import sqlite3
+import subprocess
 import sys
 import tempfile
 import time
@@ -130,7 +132,7 @@ def _one(site: Site, name: str, fault: Fault, outcome: Outcome) -> bool:
     try:
         lost = fault.do(site)
         found = site.settle()
-    except (WeldgateError, OSError) as error:
+    except (WeldgateError, OSError, ValueError, sqlite3.Error, subprocess.SubprocessError) as error:
         outcome.failed(name, error)
         _say(f"  {name}: {error}")
         return False
