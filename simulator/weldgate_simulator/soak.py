@@ -31,7 +31,7 @@ from .soak_faults import FAULTS, Fault
 from .soak_files import FILE_FAULTS
 from .soak_site import Site, Size
 
-__all__ = ["ALL_FAULTS", "Outcome", "main", "run"]
+__all__ = ["ALL_FAULTS", "Outcome", "main", "platform_late", "run"]
 
 ALL_FAULTS = {**FAULTS, **FILE_FAULTS}
 LATE = "platform-late"
@@ -113,7 +113,7 @@ def run(
             told = f"site {number}, {'mosquitto' if mosquitto else 'nats-server'}"
             _say(f"{told}, seed {seed}: {size.chips} chips, {size.rate:.0f} frames/s")
             if late:
-                _one(site, LATE, Fault(_platform_late, lambda: ""), outcome)
+                _one(site, LATE, Fault(platform_late, lambda: ""), outcome)
             for _ in range(_SITE_FAULTS):
                 if time.monotonic() >= until_s or names == [LATE]:
                     break
@@ -147,7 +147,7 @@ def _one(site: Site, name: str, fault: Fault, outcome: Outcome) -> bool:
     return not troubles
 
 
-def _platform_late(site: Site) -> list[Trouble]:
+def platform_late(site: Site) -> list[Trouble]:
     """Start the platform for the first time after a long while of traffic."""
     site.flow(4)
     site.line.start_consumer()

@@ -158,7 +158,8 @@ class Site:
         """Return what was acknowledged and is not stored; with the chips held off, and joined again after it."""
         self.wire.cut()
         try:
-            return soak_audit.kept(self.traffic.chips, self.line.store, self._declared)
+            running = self.line.collector_pid != 0 and self.line.ended() != "collector"
+            return soak_audit.kept(self.traffic.chips, self.line.store, self._declared, running=running)
         finally:
             self.wire.join()
 
