@@ -181,6 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", default=every, choices=every, metavar="FAULT", help=", ".join(every))
     parser.add_argument("--chips", type=int, default=12, help="on a site")
     parser.add_argument("--rate", type=float, default=500.0, help="frames recorded a second, by all together")
+    parser.add_argument("--pause", type=float, default=1.5, help="seconds of traffic at a step of a fault, about")
     parser.add_argument("--plant", default="", metavar="PRAGMA", help="an SQLite pragma that spoils the store: found?")
     options = parser.parse_args(arguments)
     _own_mounts()
@@ -193,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     outcome = Outcome()
     began_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="weldgate-soak-", ignore_cleanup_errors=True) as folder:
-        size = Size(options.chips, options.rate)
+        size = Size(options.chips, options.rate, options.pause)
         run(options.seconds, options.seed, names, size, outcome, Path(folder), options.plant)
     told: dict[str, Any] = outcome.told()
     if options.json:

@@ -133,6 +133,11 @@ class Site:
         if self._pragma:
             self.line.collector_command = hardware_command(self._pragma)
 
+    @property
+    def is_on_hardware(self) -> bool:
+        """Whether the collector was started on a disk and a clock of ours."""
+        return self.line.collector_command == hardware_command(self._pragma)
+
     def on_hardware(self) -> None:
         """Let the next start of the collector be on a disk and a clock of ours."""
         self.line.collector_command = hardware_command(self._pragma)
