@@ -99,6 +99,7 @@ class Proxy:
         tasks: set[asyncio.Task[None]] = set()
 
         def came(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self._writers.add(writer)
             task = asyncio.ensure_future(self._carry(reader, writer))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
@@ -113,41 +114,51 @@ class Proxy:
         self._ready.set()
         await self._ending.wait()
         server.close()
-        for task in list(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while tasks:  # one that was just being accepted comes in between
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        # A task cancelled while it closed its ends has not seen them closed, and the loop is about to end. No
+        # `wait_closed`: that task's cancellation has cancelled what it waits for.
+        for writer in self._writers:
+            writer.transport.abort()
+        while any(writer.get_extra_info("socket").fileno() != -1 for writer in self._writers):
+            await asyncio.sleep(0)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection until either side ends it."""
-        if self._cut:
-            self.turned_away += 1
-            _reset(writer)
-            return
+        far_writer: asyncio.StreamWriter | None = None
+        ways: list[asyncio.Future[None]] = []
         try:
-            far_reader, far_writer = await asyncio.open_connection(*self._target)
-        except OSError:
-            _reset(writer)
-            return
-        self.carried += 1
-        self._writers |= {writer, far_writer}
-        if self._cut:  # while it was being connected
-            _reset(writer)
-            _reset(far_writer)
-        ways = [
-            asyncio.ensure_future(self._pump(reader, far_writer, True)),
-            asyncio.ensure_future(self._pump(far_reader, writer, False)),
-        ]
-        try:
+            if self._cut:
+                self.turned_away += 1
+                _reset(writer)
+                return
+            try:
+                far_reader, far_writer = await asyncio.open_connection(*self._target)
+            except OSError:
+                _reset(writer)
+                return
+            self.carried += 1
+            self._writers.add(far_writer)
+            if self._cut:  # while it was being connected
+                _reset(writer)
+                _reset(far_writer)
+            ways += [
+                asyncio.ensure_future(self._pump(reader, far_writer, True)),
+                asyncio.ensure_future(self._pump(far_reader, writer, False)),
+            ]
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-            self._writers -= {writer, far_writer}
             for end in (writer, far_writer):
-                end.close()
-                with contextlib.suppress(OSError):
-                    await end.wait_closed()
+                if end is not None:
+                    end.close()
+                    with contextlib.suppress(OSError):
+                        await end.wait_closed()
+                    self._writers.discard(end)
 
     def _changes(self, _up: bool) -> Callable[[bytes], bytes]:
         """Return what becomes of the bytes on one way of one connection: they stay as they are."""

@@ -135,12 +135,15 @@ class Writer:
             work: gets the connection; may run again after a failed commit, so it touches the database only.
 
         Returns:
-            Its result, once committed; its exception, with what it wrote undone and the rest of the batch unharmed.
+            Its result, once committed; its exception, with what it wrote undone and the rest of the batch unharmed. It
+            can't be cancelled: what is queued is done, whoever still waits for it.
 
         Raises:
             StoreError: the store is stopping.
         """
         future: Future[_T] = Future()
+        # Else an asker who gives up cancels it under the writer's hands, and the writer ends by an error.
+        future.set_running_or_notify_cancel()
         with self._lock:
             if self._stopping:
                 raise StoreError(TOOL_STORE, "store is stopping, no more work is taken")
@@ -206,7 +209,7 @@ class Writer:
             try:
                 results = self._appender.append(rows, [task for task, _ in work])
                 break
-            except (sqlite3.Error, StoreError) as error:
+            except (sqlite3.Error, StoreError, OSError) as error:
                 if not self.trouble:
                     _log.error("store_commit_failed", reason=str(error), rows=len(rows))
                 self.trouble = str(error)
