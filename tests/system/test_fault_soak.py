@@ -4,7 +4,6 @@ The rest of them, and these at length, are `make soak`.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
