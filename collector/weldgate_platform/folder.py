@@ -38,6 +38,9 @@ hosts = ["localhost", "127.0.0.1"]       # names under which the pages are asked
 secure = true                            # https alone; false is for a trial on one machine
 proxy = false                            # true where a proxy ends TLS and sets X-Forwarded-Proto itself
 
+[issuer]
+folder = ""                              # of a site's keys (`weldgate init`); empty: this platform signs no start codes
+
 [database]
 url = ""                                 # empty: SQLite in this folder; else postgresql://user:password@host/name
 """
@@ -56,6 +59,12 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     proxy: bool = False
 
 
+class IssuerSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Section `issuer`; a relative folder is one beside platform.toml."""
+
+    folder: str = ""
+
+
 class DatabaseSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Section `database`; see the template above."""
 
@@ -66,6 +75,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All of platform.toml."""
 
     site: Site = msgspec.field(default_factory=Site)
+    issuer: IssuerSection = msgspec.field(default_factory=IssuerSection)
     database: DatabaseSection = msgspec.field(default_factory=DatabaseSection)
 
     @classmethod

@@ -26,6 +26,7 @@ PLATFORM_FOLDER = Path(_FOLDER) if _FOLDER else None
 PLATFORM_AREA = _settings.site.area
 PLATFORM_IDENTITY_KEY = _secrets.identity
 PLATFORM_SEARCH_KEY = _secrets.search
+PLATFORM_ISSUER = Path(_FOLDER) / _settings.issuer.folder if _settings.issuer.folder else None
 PLATFORM_METRICS_TOKEN = _secrets.metrics
 
 SECRET_KEY = _secrets.django
@@ -41,6 +42,7 @@ INSTALLED_APPS = [
     "weldgate_platform.audit",
     "weldgate_platform.people",
     "weldgate_platform.sheets",
+    "weldgate_platform.starts",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
