@@ -129,6 +129,7 @@ ELSEWHERE = {
     "weldgate_platform/starts/admin": "test_access.py",
     "weldgate_platform/starts/apps": "test_migrations.py",
     "weldgate_platform/starts/asking": "test_starts_views.py",
+    "weldgate_platform/starts/courier": "test_starts_carrier.py",
     "weldgate_platform/starts/facts": "test_starts_views.py",
     "weldgate_platform/starts/issuing": "test_starts_views.py",
     "weldgate_platform/starts/models": "test_starts_views.py",

@@ -26,6 +26,7 @@ PLATFORM_FOLDER = Path(_FOLDER) if _FOLDER else None
 PLATFORM_AREA = _settings.site.area
 PLATFORM_IDENTITY_KEY = _secrets.identity
 PLATFORM_SEARCH_KEY = _secrets.search
+PLATFORM_COLLECTORS = frozenset(one.name for one in _settings.collector) if _settings.broker.host else frozenset()
 PLATFORM_ISSUER = Path(_FOLDER) / _settings.issuer.folder if _settings.issuer.folder else None
 PLATFORM_METRICS_TOKEN = _secrets.metrics
 

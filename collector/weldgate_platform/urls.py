@@ -33,6 +33,7 @@ urlpatterns = [
     page("m/<str:code>", starts.label, "label", needs=PUBLIC),
     page("m/<str:code>/start", starts.start, "start", needs=Capability.MACHINE_START, methods=("POST",)),
     page("starts/<int:pk>", starts.started, "started", needs=Capability.MACHINE_START),
+    page("starts/<int:pk>/state", starts.start_state, "start-state", needs=Capability.MACHINE_START),
     page("starts/<int:pk>/code.svg", starts.start_code, "start-code", needs=Capability.MACHINE_START),
     page("areas/<str:key>", registry.area, "area", needs=_SEE),
     page("enterprises", registry.enterprises, "enterprises", needs=_SEE),

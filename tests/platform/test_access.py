@@ -54,7 +54,7 @@ def addresses(county, fitted) -> dict[str, str]:
         "enterprise": [county.here.enterprise.pk], "machine": [county.here.machine.pk],
         "label": [county.here.machine.code], "area": [county.here.area.key], "end-device": [0],
         **{name: [0] for name in ("person", "reveal-identity", "decide-conflict")},
-        **{name: [0] for name in ("started", "start-code")}, "start": [county.here.machine.code],
+        **{name: [0] for name in ("started", "start-code", "start-state")}, "start": [county.here.machine.code],
         **{name: [0] for name in ("import", "bad-rows", "apply-import", "undo-import")},
     }  # fmt: skip
     return {name: reverse(name, args=gaps.get(name, [])) for name in ours()}

@@ -17,11 +17,11 @@ from weldgate_platform.audit.models import Entry
 from weldgate_platform.people.identity import certificate_hash, identity_hash
 from weldgate_platform.people.models import Certificate, Conflict, Person
 from weldgate_platform.people.recognition import load_default
-from weldgate_platform.registry.models import Machine, SiteType
+from weldgate_platform.registry.models import Chip, Machine, SiteType
 from weldgate_platform.starts.asking import ask
 from weldgate_platform.starts.facts import distance_to
 from weldgate_platform.starts.issuing import LIFE_S, forget_issuer, life_s, pseudonym
-from weldgate_platform.starts.models import Binding, Start
+from weldgate_platform.starts.models import Binding, Dispatch, Start
 from weldgate_protocol import keyset, reasons, token
 
 NUMBER = "411099190001010008"
@@ -258,3 +258,21 @@ def test_scan_from_afar_is_warned_of(welder, county, signed_in) -> None:
     assert near.warnings == none.warnings == []
     assert none.distance_m is None
     assert distance_to(county.there.site, 34, 113) is None
+
+
+def test_token_is_sent_where_the_chip_has_a_collector_of_ours(welder, county, signed_in, settings) -> None:
+    """And to nobody else's; without one the code is for the machine's scanner."""
+    client = signed_in(welder.user)
+    _start(client, county.here.machine)
+    assert not Dispatch.objects.exists()
+    Chip.objects.update(collector="site")
+    _start(client, county.here.machine)
+    assert not Dispatch.objects.exists()
+    settings.PLATFORM_COLLECTORS = frozenset({"site"})
+
+    done, page = _start(client, county.here.machine)
+
+    sent = Dispatch.objects.get()
+    assert (sent.start, sent.order_id, sent.collector, sent.device) == (done, done.token_id, "site", 0x10)
+    assert bytes(sent.object) == bytes(done.token)
+    assert "正在送往采集器" in page

@@ -4,6 +4,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -11,10 +12,12 @@ from weldgate_platform.accounts.models import User
 from weldgate_platform.audit.log import record
 from weldgate_platform.people.models import Certificate, Person
 from weldgate_platform.registry.models import Machine
+from weldgate_platform.starts.courier import WAKE
 from weldgate_platform.starts.facts import certificates_of, distance_to, domain_of, machine_facts, person_facts
 from weldgate_platform.starts.issuing import SigningError, pseudonym, sign_start
-from weldgate_platform.starts.models import Start
+from weldgate_platform.starts.models import Dispatch, Start
 from weldgate_platform.starts.policy import Decision, decide
+from weldgate_protocol import messages
 
 __all__ = ["Position", "ask", "judge"]
 
@@ -77,10 +80,30 @@ def ask(machine: Machine, user: User, now: datetime, position: Position | None =
             start.reason = error.code
     with transaction.atomic():
         start.save()
+        if start.token:
+            _send(start)
         record(
             user, "start.refuse" if start.reason else "start.sign", machine, reason=start.reason, token=start.token_id
         )
     return start
+
+
+def _send(start: Start) -> None:
+    """Put a token on its way, where the chip has a collector that this platform speaks to."""
+    install = start.machine.installs.filter(removed__isnull=True).select_related("chip").first()
+    if install is None or install.chip.collector not in settings.PLATFORM_COLLECTORS or start.expires is None:
+        return
+    Dispatch.objects.create(
+        start=start,
+        order_id=start.token_id,
+        device=install.chip.device,
+        type=messages.TOKEN,
+        object=start.token,
+        collector=install.chip.collector,
+        changed=start.at,
+        expires=start.expires,
+    )
+    transaction.on_commit(WAKE.set)
 
 
 def _distance(machine: Machine, position: Position | None) -> float | None:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from weldgate_platform.accounts.scope import Scope, ScopedQuerySet
 from weldgate_protocol.reason_texts import TEXTS
 
-__all__ = ["Binding", "Start"]
+__all__ = ["Binding", "Dispatch", "Start"]
 
 
 class Binding(models.Model):
@@ -68,3 +68,42 @@ class Start(models.Model):
 
     def __str__(self) -> str:
         return f"{self.machine} {self.at:%F %R} {TEXTS[self.reason][0] if self.reason else 'OK'}"
+
+
+class Dispatch(models.Model):
+    """A signed object on its way to a chip through its collector, and what is known of how it ended.
+
+    States are those of SPEC's result envelope; 0 before the collector has said a word.
+    """
+
+    class State(models.IntegerChoices):
+        """How far it has come."""
+
+        NEW = 0, _("On its way to the collector")
+        WAITING = 1, _("Waits for the machine")
+        SENT = 2, _("Sent to the machine")
+        APPLIED = 3, _("Taken by the machine")
+        REFUSED = 4, _("Refused by the machine")
+        EXPIRED = 5, _("Expired")
+
+    start = models.OneToOneField(Start, models.CASCADE, related_name="dispatch", verbose_name=_("start"))
+    order_id = models.CharField(max_length=16)
+    device = models.BigIntegerField(_("chip id"))
+    type = models.PositiveSmallIntegerField()  # message type that carries the object
+    object = models.BinaryField()
+    collector = models.CharField(_("collector in charge"), max_length=64)
+    state = models.PositiveSmallIntegerField(_("state"), choices=State.choices, default=State.NEW, db_index=True)
+    reason = models.PositiveIntegerField(_("reason"), default=0)
+    changed = models.DateTimeField(_("time"), default=timezone.now)
+    told = models.DateTimeField(null=True)  # when it was published last
+    expires = models.DateTimeField(_("expires"))
+
+    class Meta:
+        verbose_name = _("dispatch")
+        verbose_name_plural = _("dispatches")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["order_id", "device"], name="dispatch_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.order_id} {self.get_state_display()}"

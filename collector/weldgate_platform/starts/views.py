@@ -18,10 +18,10 @@ from weldgate_platform.people.models import Certificate, Person
 from weldgate_platform.registry.codes import normalise_machine_code
 from weldgate_platform.registry.models import Machine
 from weldgate_platform.starts.asking import Position, ask, judge
-from weldgate_platform.starts.models import Start
+from weldgate_platform.starts.models import Dispatch, Start
 from weldgate_protocol.reason_texts import TEXTS
 
-__all__ = ["label", "start", "start_code", "started"]
+__all__ = ["label", "start", "start_code", "start_state", "started"]
 
 _MACHINES = Machine.objects.select_related("site__area", "site__kind", "site__enterprise")
 
@@ -61,10 +61,19 @@ def started(request: HttpRequest, pk: int) -> HttpResponse:
     page = {
         "start": done,
         "told": told(done.reason),
+        "dispatch": Dispatch.objects.filter(start=done).first(),
         "warnings": [told(number) for number in done.warnings],
         "expired": done.expires is not None and done.expires < timezone.now(),
     }
     return render(request, "starts/started.html", page)
+
+
+def start_state(request: HttpRequest, pk: int) -> HttpResponse:
+    """Return the fragment that tells how far the token has come; asked for again until that is final."""
+    done = _own(request, pk)
+    found = Dispatch.objects.filter(start=done).first()
+    page = {"dispatch": found, "told": told(found.reason if found is not None else 0), "start": done}
+    return render(request, "starts/state.html", page)
 
 
 def start_code(request: HttpRequest, pk: int) -> HttpResponse:
