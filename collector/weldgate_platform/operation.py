@@ -241,10 +241,12 @@ def verify_audit(folder: Path, known: tuple[int, str] | None = None) -> tuple[Fi
 
 
 def serve(folder: Path, host: str, port: int) -> None:
-    """Answer requests and carry start codes to collectors until SIGTERM or Ctrl-C; streams are given 3 s to end."""
+    """Answer requests, carry start codes to collectors and take their packs, until SIGTERM or Ctrl-C."""
     prepare(folder)
     import uvicorn
 
+    from weldgate_platform.ingest.intake import Intake
+    from weldgate_platform.ingest.journal import Journal
     from weldgate_platform.starts.carrier import Carrier
     from weldgate_platform.starts.courier import Courier
 
@@ -258,13 +260,15 @@ def serve(folder: Path, host: str, port: int) -> None:
         proxy_headers=settings.site.proxy,
         timeout_graceful_shutdown=3,
     )
-    carrier = None
+    beside: list[Carrier | Intake] = []
     if settings.broker.host and settings.collector:
-        courier = Courier(collector_keys(folder))
-        carrier = Carrier(settings.broker.host, settings.broker.port, f"platform-{settings.site.area}", courier)
-        carrier.start()
+        keys, place = collector_keys(folder), (settings.broker.host, settings.broker.port)
+        beside.append(Carrier(*place, f"platform-{settings.site.area}-orders", Courier(keys)))
+        beside.append(Intake(*place, f"platform-{settings.site.area}-packs", Journal(keys)))
+    for one in beside:
+        one.start()
     try:
         uvicorn.Server(config).run()
     finally:
-        if carrier is not None:
-            carrier.stop()
+        for one in beside:
+            one.stop()

@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "weldgate_platform.people",
     "weldgate_platform.sheets",
     "weldgate_platform.starts",
+    "weldgate_platform.ingest",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

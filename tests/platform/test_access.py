@@ -39,7 +39,7 @@ def admin_addresses() -> list[str]:
         address = route
         for gap, value in (
             ("<path:object_id>", "1"), ("<id>", "1"), ("<int:content_type_id>", "1"), ("<path:url>", "x"),
-            ("(?P<app_label>registry|accounts|audit|people|sheets|starts)", "registry"),
+            ("(?P<app_label>registry|accounts|audit|people|sheets|starts|ingest)", "registry"),
         ):  # fmt: skip
             address = address.replace(gap, value)
         if "(?P" not in address:

@@ -12,13 +12,17 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from weldgate_platform.accounts.models import User
 from weldgate_platform.accounts.roles import Role
+from weldgate_platform.ingest.sessions import apply_frames
 from weldgate_platform.people.models import Person
 from weldgate_platform.starts.carrier import Carrier
 from weldgate_platform.starts.courier import REPEAT, Courier
 from weldgate_platform.starts.models import Dispatch, Start
 from weldgate_protocol import messages, reasons
 from weldgate_protocol.envelope import ResultEnvelope, decode_order, encode_result
+from weldgate_protocol.frame import Frame
 from weldgate_simulator.broker import NatsBroker
+
+from .packs import ARC, START, STOP, SUSPEND, TOKEN, raw
 
 KEY = bytes(range(32))
 NOW = timezone.now()
@@ -125,7 +129,7 @@ def test_expired_token_is_sent_to_nobody(dispatch, courier) -> None:
 
 
 def test_page_follows_it(dispatch, courier, signed_in) -> None:
-    """On its way, taken: press the button; a fragment that is final asks no more; another's does not exist."""
+    """On its way, taken: press the button, and goes on until the session is over; another's does not exist."""
     client = signed_in(dispatch.start.person.user)
     address = f"/starts/{dispatch.start_id}"
     page = client.get(address).content.decode()
@@ -136,7 +140,7 @@ def test_page_follows_it(dispatch, courier, signed_in) -> None:
     fragment = client.get(f"{address}/state").content.decode()
 
     assert "按下按钮" in fragment
-    assert "hx-get" not in fragment
+    assert "hx-get" in fragment
     assert signed_in(User.objects.create_superuser("operator")).get(f"{address}/state").status_code == 404
 
 
@@ -147,6 +151,27 @@ def test_refusal_of_the_chip_is_told_with_its_reason(dispatch, courier, signed_i
     page = signed_in(dispatch.start.person.user).get(f"/starts/{dispatch.start_id}/state").content.decode()
 
     assert f">{reasons.GATE_LOCKED}<" in page
+    assert "hx-get" not in page
+
+
+def test_page_goes_on_with_the_session_that_the_token_opened(dispatch, courier, signed_in) -> None:
+    """Running, paused, over, as its frames come in."""
+    Start.objects.update(token_id=TOKEN.hex())
+    client, address = signed_in(dispatch.start.person.user), f"/starts/{dispatch.start_id}/state"
+    courier.take("site", result(State.APPLIED))
+
+    def after(*frames: bytes) -> str:
+        apply_frames([Frame(one) for one in frames])
+        return client.get(address).content.decode()
+
+    running = after(raw(messages.SESSION_START, 1, START), raw(messages.ARC, 2, ARC))
+    assert "起作业中" in running
+    assert "燃弧 7 秒，共 1 段" in running
+    assert "停电后已暂停" in after(raw(messages.SESSION_SUSPEND, 3, SUSPEND))
+    over = after(raw(messages.SESSION_STOP, 4, STOP))
+    assert "作业已结束" in over
+    assert ">120<" in over
+    assert "hx-get" not in over
 
 
 class Shelf:

@@ -1,6 +1,7 @@
 """The pages behind a machine's code: is it this one, may I, start, and what to do when not."""
 
 import io
+from datetime import UTC, datetime
 from math import isfinite
 
 import segno
@@ -14,9 +15,11 @@ from weldgate_platform.accounts.access import user_of
 from weldgate_platform.accounts.models import User
 from weldgate_platform.accounts.roles import Capability
 from weldgate_platform.accounts.scope import capabilities_of
+from weldgate_platform.ingest.models import Session
 from weldgate_platform.people.models import Certificate, Person
 from weldgate_platform.registry.codes import normalise_machine_code
 from weldgate_platform.registry.models import Machine
+from weldgate_platform.routers import INGEST
 from weldgate_platform.starts.asking import Position, ask, judge
 from weldgate_platform.starts.models import Dispatch, Start
 from weldgate_protocol.reason_texts import TEXTS
@@ -62,6 +65,7 @@ def started(request: HttpRequest, pk: int) -> HttpResponse:
         "start": done,
         "told": told(done.reason),
         "dispatch": Dispatch.objects.filter(start=done).first(),
+        "session": session_of(done),
         "warnings": [told(number) for number in done.warnings],
         "expired": done.expires is not None and done.expires < timezone.now(),
     }
@@ -72,7 +76,12 @@ def start_state(request: HttpRequest, pk: int) -> HttpResponse:
     """Return the fragment that tells how far the token has come; asked for again until that is final."""
     done = _own(request, pk)
     found = Dispatch.objects.filter(start=done).first()
-    page = {"dispatch": found, "told": told(found.reason if found is not None else 0), "start": done}
+    page = {
+        "dispatch": found,
+        "told": told(found.reason if found is not None else 0),
+        "start": done,
+        "session": session_of(done),
+    }
     return render(request, "starts/state.html", page)
 
 
@@ -88,6 +97,22 @@ def start_code(request: HttpRequest, pk: int) -> HttpResponse:
     response = HttpResponse(out.getvalue(), content_type="image/svg+xml")
     response["Cache-Control"] = "no-store"
     return response
+
+
+def session_of(done: Start) -> dict[str, object] | None:
+    """Return the session that a start's token opened, as far as its frames have come; None before the first."""
+    found = Session.objects.using(INGEST).filter(token=done.token_id).first() if done.token_id else None
+    if found is None or found.started_ms is None:
+        return None
+    stopped = None if found.stopped_ms is None else datetime.fromtimestamp(found.stopped_ms / 1000, UTC)
+    return {
+        "started": datetime.fromtimestamp(found.started_ms / 1000, UTC),
+        "stopped": stopped,
+        "suspended": found.suspended,
+        "arc_s": found.arc_ms // 1000,
+        "arcs": found.arcs,
+        "ended": told(found.cause),
+    }
 
 
 def told(number: int) -> tuple[int, str, str]:
