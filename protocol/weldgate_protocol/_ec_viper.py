@@ -1,19 +1,20 @@
 # mypy: ignore-errors
 # (viper's pointers are machine words to calculate with; no type outside MicroPython says so)
-"""Field arithmetic modulo P-256's prime, and divsteps, in viper, MicroPython's machine-code emitter.
+"""Field arithmetic modulo the primes of P-256 and SM2, and divsteps, in viper, MicroPython's machine-code emitter.
 
-A file of its own, since CPython cannot run it and a port without the emitter cannot load it; `p256_machine` says what
-programs and registers are, and `p256_curve` computes the same by big integers.
+A file of its own, since CPython cannot run it and a port without the emitter cannot load it; `ec_machine` says what
+programs and registers are, and `ec_curve` computes the same by big integers.
 
 Theory of operation. The work area holds 32-bit cells: registers of 20 limbs from cell 0 on, and from cell 220 (t): the
 low columns t[0..18], the high ones t[20..38], the middle ones t[40..58] of a product, sums t[59..78] of halves, and
-quotient digits t[98..117] with 19 cells before and after them that stay zero.
+quotient digits t[98..117] with 19 cells before and after them that stay zero. Cell 357 says which prime it is.
 
 A product takes three blocks of 10 x 10 limbs (Karatsuba): low, high, and the product of the sums of halves, whose
 excess over the other two belongs in the middle. A column is below 20·2^26 + 2^24 < 2^31; the middle block alone may
 pass 2^31, which on 32 bits comes right again when low and high are taken off. Montgomery's reduction follows. p = -1
 modulo 2^13, so a column's own low 13 bits are its quotient digit q, and q·p = q·(2^256 - 2^224 + 2^192 + 2^96) - q adds
-q to the columns 19, 17, 14 and 7 further on, shifted by 9, 3 (taken off), 10 and 5, and clears the column itself.
+q to the columns 19, 17, 14 and 7 further on, shifted by 9, 3 (taken off), 10 and 5, and clears the column itself. For
+SM2's p = 2^256 - 2^224 - 2^96 + 2^64 - 1 it is 19, 17, 7 and 4, shifted by 9, 3 and 5 (both taken off) and 12.
 
 Whatever stands in a cell is never negative: on 64 bits a load extends with zeros. Only x and y, the first two
 arguments, live in machine registers, so they also serve as whatever is used most; a cast costs nothing.
@@ -120,61 +121,94 @@ def run(x: ptr32, y: ptr32, m: ptr32, program: ptr8, scalars: ptr8, base: ptr8, 
                 t = ptr32(int(m) + 880)
                 x = t  # the column
                 y = ptr32(0)  # the carry
-                end = int(t) + 24
-                while int(x) < end:  # columns 0 to 5, two a turn
-                    y = ptr32(int(y) + x[0])
-                    x[98] = int(y) & 8191
-                    y = ptr32(int(y) >> 13)
-                    y = ptr32(int(y) + x[1])
-                    x[99] = int(y) & 8191
-                    y = ptr32(int(y) >> 13)
-                    x = ptr32(int(x) + 8)
-                end += 16
-                while int(x) < end:  # columns 6 to 9, two a turn
-                    y = ptr32(int(y) + x[0] + (x[91] << 5))
-                    x[98] = int(y) & 8191
-                    y = ptr32(int(y) >> 13)
-                    y = ptr32(int(y) + x[1] + (x[92] << 5))
-                    x[99] = int(y) & 8191
-                    y = ptr32(int(y) >> 13)
-                    x = ptr32(int(x) + 8)
-                end += 40
-                while int(x) < end:  # columns 10 to 19, with the middle
-                    y = ptr32(int(y) + x[0] + x[30] - x[-10] - x[10]
-                              + (x[91] << 5) + (x[84] << 10) - (x[81] << 3) + (x[79] << 9))
-                    x[98] = int(y) & 8191
-                    y = ptr32(int(y) >> 13)
-                    y = ptr32(int(y) + x[1] + x[31] - x[-9] - x[11]
-                              + (x[92] << 5) + (x[85] << 10) - (x[82] << 3) + (x[80] << 9))
-                    x[99] = int(y) & 8191
-                    y = ptr32(int(y) >> 13)
-                    x = ptr32(int(x) + 8)
-                end += 36
-                while int(x) < end:  # columns 20 to 28: the result's, three a turn
-                    y = ptr32(int(y) + x[0] + x[30] - x[-10] - x[10]
-                              + (x[91] << 5) + (x[84] << 10) - (x[81] << 3) + (x[79] << 9))
-                    z[0] = int(y) & 8191
-                    y = ptr32(int(y) >> 13)
-                    y = ptr32(int(y) + x[1] + x[31] - x[-9] - x[11]
-                              + (x[92] << 5) + (x[85] << 10) - (x[82] << 3) + (x[80] << 9))
-                    z[1] = int(y) & 8191
-                    y = ptr32(int(y) >> 13)
-                    y = ptr32(int(y) + x[2] + x[32] - x[-8] - x[12]
-                              + (x[93] << 5) + (x[86] << 10) - (x[83] << 3) + (x[81] << 9))
-                    z[2] = int(y) & 8191
-                    y = ptr32(int(y) >> 13)
-                    z = ptr32(int(z) + 12)
-                    x = ptr32(int(x) + 12)
-                end += 40
-                while int(x) < end:  # columns 29 to 38, two a turn
-                    y = ptr32(int(y) + x[0] + (x[84] << 10) - (x[81] << 3) + (x[79] << 9))
-                    z[0] = int(y) & 8191
-                    y = ptr32(int(y) >> 13)
-                    y = ptr32(int(y) + x[1] + (x[85] << 10) - (x[82] << 3) + (x[80] << 9))
-                    z[1] = int(y) & 8191
-                    y = ptr32(int(y) >> 13)
-                    z = ptr32(int(z) + 8)
-                    x = ptr32(int(x) + 8)
+                if int(m[357]):  # SM2's prime
+                    end = int(t) + 40
+                    while int(x) < end:  # columns 0 to 9, two a turn
+                        y = ptr32(int(y) + x[0] + (x[94] << 12) - (x[91] << 5))
+                        x[98] = int(y) & 8191
+                        y = ptr32(int(y) >> 13)
+                        y = ptr32(int(y) + x[1] + (x[95] << 12) - (x[92] << 5))
+                        x[99] = int(y) & 8191
+                        y = ptr32(int(y) >> 13)
+                        x = ptr32(int(x) + 8)
+                    end += 40
+                    while int(x) < end:  # columns 10 to 19, with the middle
+                        y = ptr32(int(y) + x[0] + x[30] - x[-10] - x[10]
+                                  + (x[94] << 12) - (x[91] << 5) - (x[81] << 3) + (x[79] << 9))
+                        x[98] = int(y) & 8191
+                        y = ptr32(int(y) >> 13)
+                        x = ptr32(int(x) + 4)
+                    end += 36
+                    while int(x) < end:  # columns 20 to 28: the result's
+                        y = ptr32(int(y) + x[0] + x[30] - x[-10] - x[10]
+                                  + (x[94] << 12) - (x[91] << 5) - (x[81] << 3) + (x[79] << 9))
+                        z[0] = int(y) & 8191
+                        y = ptr32(int(y) >> 13)
+                        z = ptr32(int(z) + 4)
+                        x = ptr32(int(x) + 4)
+                    end += 40
+                    while int(x) < end:  # columns 29 to 38
+                        y = ptr32(int(y) + x[0] - (x[81] << 3) + (x[79] << 9))
+                        z[0] = int(y) & 8191
+                        y = ptr32(int(y) >> 13)
+                        z = ptr32(int(z) + 4)
+                        x = ptr32(int(x) + 4)
+                else:
+                    end = int(t) + 24
+                    while int(x) < end:  # columns 0 to 5, two a turn
+                        y = ptr32(int(y) + x[0])
+                        x[98] = int(y) & 8191
+                        y = ptr32(int(y) >> 13)
+                        y = ptr32(int(y) + x[1])
+                        x[99] = int(y) & 8191
+                        y = ptr32(int(y) >> 13)
+                        x = ptr32(int(x) + 8)
+                    end += 16
+                    while int(x) < end:  # columns 6 to 9, two a turn
+                        y = ptr32(int(y) + x[0] + (x[91] << 5))
+                        x[98] = int(y) & 8191
+                        y = ptr32(int(y) >> 13)
+                        y = ptr32(int(y) + x[1] + (x[92] << 5))
+                        x[99] = int(y) & 8191
+                        y = ptr32(int(y) >> 13)
+                        x = ptr32(int(x) + 8)
+                    end += 40
+                    while int(x) < end:  # columns 10 to 19, with the middle
+                        y = ptr32(int(y) + x[0] + x[30] - x[-10] - x[10]
+                                  + (x[91] << 5) + (x[84] << 10) - (x[81] << 3) + (x[79] << 9))
+                        x[98] = int(y) & 8191
+                        y = ptr32(int(y) >> 13)
+                        y = ptr32(int(y) + x[1] + x[31] - x[-9] - x[11]
+                                  + (x[92] << 5) + (x[85] << 10) - (x[82] << 3) + (x[80] << 9))
+                        x[99] = int(y) & 8191
+                        y = ptr32(int(y) >> 13)
+                        x = ptr32(int(x) + 8)
+                    end += 36
+                    while int(x) < end:  # columns 20 to 28: the result's, three a turn
+                        y = ptr32(int(y) + x[0] + x[30] - x[-10] - x[10]
+                                  + (x[91] << 5) + (x[84] << 10) - (x[81] << 3) + (x[79] << 9))
+                        z[0] = int(y) & 8191
+                        y = ptr32(int(y) >> 13)
+                        y = ptr32(int(y) + x[1] + x[31] - x[-9] - x[11]
+                                  + (x[92] << 5) + (x[85] << 10) - (x[82] << 3) + (x[80] << 9))
+                        z[1] = int(y) & 8191
+                        y = ptr32(int(y) >> 13)
+                        y = ptr32(int(y) + x[2] + x[32] - x[-8] - x[12]
+                                  + (x[93] << 5) + (x[86] << 10) - (x[83] << 3) + (x[81] << 9))
+                        z[2] = int(y) & 8191
+                        y = ptr32(int(y) >> 13)
+                        z = ptr32(int(z) + 12)
+                        x = ptr32(int(x) + 12)
+                    end += 40
+                    while int(x) < end:  # columns 29 to 38, two a turn
+                        y = ptr32(int(y) + x[0] + (x[84] << 10) - (x[81] << 3) + (x[79] << 9))
+                        z[0] = int(y) & 8191
+                        y = ptr32(int(y) >> 13)
+                        y = ptr32(int(y) + x[1] + (x[85] << 10) - (x[82] << 3) + (x[80] << 9))
+                        z[1] = int(y) & 8191
+                        y = ptr32(int(y) >> 13)
+                        z = ptr32(int(z) + 8)
+                        x = ptr32(int(x) + 8)
                 z[0] = int(y)
                 continue
             if kind < 3:  # z, z + 1 = a comb's point for this column
@@ -215,6 +249,13 @@ def run(x: ptr32, y: ptr32, m: ptr32, program: ptr8, scalars: ptr8, base: ptr8, 
             kind -= 16
             k = (x[19] + y[19] * kind - 17) >> 9
             v = k
+            bit = k << 5  # of k·p, what limb 7 gets, then limb 14
+            index = 32
+            end = 0
+            if int(m[357]):
+                bit = 0 - bit
+                index = 0
+                end = k << 12  # and limb 4
             i = 2
             while i:
                 v += x[0] + y[0] * kind
@@ -229,7 +270,7 @@ def run(x: ptr32, y: ptr32, m: ptr32, program: ptr8, scalars: ptr8, base: ptr8, 
                 v += x[3] + y[3] * kind
                 z[3] = v & 8191
                 v = v >> 13
-                v += x[4] + y[4] * kind
+                v += x[4] + y[4] * kind - end
                 z[4] = v & 8191
                 v = v >> 13
                 v += x[5] + y[5] * kind
@@ -239,7 +280,9 @@ def run(x: ptr32, y: ptr32, m: ptr32, program: ptr8, scalars: ptr8, base: ptr8, 
                 z[6] = v & 8191
                 v = v >> 13
                 i -= 1
-                v -= k << (10 - 5 * i)
+                v -= bit
+                bit = bit * index
+                end = 0
                 x = ptr32(int(x) + 28)
                 y = ptr32(int(y) + 28)
                 z = ptr32(int(z) + 28)

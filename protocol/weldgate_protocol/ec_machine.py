@@ -1,7 +1,7 @@
-"""P-256 sums by machine code: programs of field operations for the two routines of `_p256_viper`.
+"""Sums on a curve by machine code: programs of field operations for the two routines of `_ec_viper`.
 
 Decides in which order the field operations of a sum run. It is quick and not complete: where two summands have the same
-x it comes to z = 0, and who called takes `p256_curve`.
+x it comes to z = 0, and who called takes `ec_curve`.
 
 Theory of operation. A field element is 20 limbs of 13 bits in 32-bit cells, in Montgomery form (times R = 2^260), below
 2p; elements are the numbered registers of a work area. `run` interprets programs of four bytes an instruction:
@@ -27,7 +27,7 @@ from struct import unpack
 from weldgate_protocol._compat import const
 
 try:
-    from weldgate_protocol._p256_viper import divsteps, run
+    from weldgate_protocol._ec_viper import divsteps, run
 
     ready = True
 except (ImportError, SyntaxError, ValueError):  # CPython; no native emitter, or compiled for another architecture
@@ -37,19 +37,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-# SP 800-186 §3.2.1.3, both
-P = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
-N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-R = (1 << 260) % P
-R_INVERSE = 0x0FFFFFFFE00000003FFFFFFFD0000000200000001FFFFFFFE000000030000000
-WORK_BYTES = const(1428)  # 11 registers, then what `run` needs: columns 59, sums 20, digits 58 cells
+    from weldgate_protocol.ec_curve import Curve
+
+WORK_BYTES = const(1432)  # 11 registers, then what `run` needs: columns 59, sums 20, digits 58 cells, the reduction
+REDUCES_P256 = const(0)
+REDUCES_SM2 = const(1)
 
 COLUMNS = const(37)
 _SLICE_COLUMNS = const(4)  # of a sum, some 0.7 million x86-64 instructions
 _SLICE_DOUBLINGS = const(12)
 _MASK30 = const(0x3FFFFFFF)
 _ROUNDS = const(20)  # of thirty divsteps; 590 are enough for 256 bits
-_UNSCALE = {modulus: pow((modulus + 1) >> 1, 30 * _ROUNDS, modulus) for modulus in (P, N)}  # 2^-600
+_REDUCTION_AT = const(1428)  # bytes into a work area
+_unscale: "dict[int, int]" = {}  # modulus -> 2^-600, worked out at its first inversion
 
 # Registers: 0 to 2 the sum X, Y, Z; 3 and 4 the point to add; 5 to 9 what is in between; 10 holds one.
 _DOUBLE = (  # dbl-2001-b for a = -3, alpha negated
@@ -102,9 +102,13 @@ _DOUBLINGS = _program(_DOUBLE)
 
 def make_work() -> bytearray:
     """Return a work area; each check needs one of its own."""
-    work = bytearray(WORK_BYTES)
-    _set(work, 10, R)
-    return work
+    return bytearray(WORK_BYTES)
+
+
+def _begin(work: bytearray, curve: "Curve") -> None:
+    """Set a work area up for a curve."""
+    work[_REDUCTION_AT] = curve.reduction
+    _set(work, 10, curve.r)
 
 
 def _set(work: bytearray, register: int, value: int) -> None:
@@ -116,27 +120,28 @@ def _set(work: bytearray, register: int, value: int) -> None:
         value >>= 13
 
 
-def _plain(work: bytearray, register: int) -> int:
+def _plain(work: bytearray, register: int, curve: "Curve") -> int:
     """Return a register's field element, out of Montgomery form and reduced."""
     value = 0
     for at in range(80 * register + 72, 80 * register - 8, -8):  # limbs by twos: small integers on 32 bits too
         value = value << 26 | (work[at + 5] << 21 | work[at + 4] << 13 | work[at + 1] << 8 | work[at])
-    return value * R_INVERSE % P
+    return value * curve.r_inverse % curve.p
 
 
-def _sum(work: bytearray) -> "tuple[int, int, int]":
+def _sum(work: bytearray, curve: "Curve") -> "tuple[int, int, int]":
     """Return the sum in Jacobian coordinates."""
-    return _plain(work, 0), _plain(work, 1), _plain(work, 2)
+    return _plain(work, 0, curve), _plain(work, 1, curve), _plain(work, 2, curve)
 
 
 def sum_steps(
-    work: bytearray, scalars: bytes, base: bytearray, own: bytearray
+    curve: "Curve", work: bytearray, scalars: bytes, base: bytearray, own: bytearray
 ) -> "Generator[None, None, tuple[int, int, int]]":
     """Add up two combs, in slices.
 
     Args:
+        curve: which.
         work: see `make_work`.
-        scalars: 33 bytes little-endian for the generator, 33 for the key, the digits' bits as in `p256_comb.recode`;
+        scalars: 33 bytes little-endian for the generator, 33 for the key, the digits' bits as in `ec_comb.recode`;
             then a byte 0 or 1 for each, whether its points are negated.
         base: the generator's table, with a byte to spare.
         own: the key's, likewise.
@@ -144,6 +149,7 @@ def sum_steps(
     Returns:
         The sum in Jacobian coordinates; z = 0 when it is at infinity or a case was special.
     """
+    _begin(work, curve)
     run(work, work, work, _FIRST, scalars, base, own, COLUMNS - 1, COLUMNS - 1)
     column = COLUMNS - 2
     while column >= 0:
@@ -151,23 +157,26 @@ def sum_steps(
         low = max(column - _SLICE_COLUMNS + 1, 0)
         run(work, work, work, _NEXT, scalars, base, own, column, low)
         column = low - 1
-    return _sum(work)
+    return _sum(work, curve)
 
 
-def doublings_steps(work: bytearray, x: int, y: int, times: int) -> "Generator[None, None, tuple[int, int, int]]":
+def doublings_steps(
+    curve: "Curve", work: bytearray, x: int, y: int, times: int
+) -> "Generator[None, None, tuple[int, int, int]]":
     """Double a point a number of times, in slices, and return it in Jacobian coordinates."""
-    _set(work, 0, x * R % P)
-    _set(work, 1, y * R % P)
-    _set(work, 2, R)
+    _begin(work, curve)
+    _set(work, 0, x * curve.r % curve.p)
+    _set(work, 1, y * curve.r % curve.p)
+    _set(work, 2, curve.r)
     while times > 0:
         run(work, work, work, _DOUBLINGS, b"", b"", b"", min(times, _SLICE_DOUBLINGS), 1)
         times -= _SLICE_DOUBLINGS
         yield
-    return _sum(work)
+    return _sum(work, curve)
 
 
 def inverse(value: int, modulus: int) -> int:
-    """Invert modulo p or n; 0 for 0."""
+    """Invert modulo a curve's p or n; 0 for 0."""
     f, g = modulus, value % modulus
     d, e, zeta = 0, 1, -1  # value·d = f·2^(30·rounds) modulo the modulus, and value·e = g·2^(30·rounds)
     cells = bytearray(16)
@@ -182,4 +191,6 @@ def inverse(value: int, modulus: int) -> int:
         d = -d
     elif f != 1:
         return 0
-    return (d << 30 * rounds) % modulus * _UNSCALE[modulus] % modulus
+    if modulus not in _unscale:
+        _unscale[modulus] = pow((modulus + 1) >> 1, 30 * _ROUNDS, modulus)
+    return (d << 30 * rounds) % modulus * _unscale[modulus] % modulus
