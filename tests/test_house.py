@@ -26,6 +26,7 @@ ELSEWHERE = {
     "weldgate_protocol/_portable": "test_compat.py",
     "weldgate_protocol/_crc_viper": "test_compat.py, in the interpreter",
     "weldgate_protocol/_ec_viper": "test_ec_machine.py, in the interpreter",
+    "weldgate_protocol/_sm3_viper": "test_sm3.py, in the interpreter",
     "weldgate_protocol/host_reasons": "test_reason_texts.py: the register is read as one",
     "weldgate_protocol/collector_record": "test_pack.py: records travel in packs",
     "weldgate_simulator/fetched": "test_debian.py: what is fetched and kept there",
