@@ -22,6 +22,8 @@ CONDUCT = {
     "M-CONV-14": "memory",
     "M-CONV-16": "waits",
     "M-CONV-18": "a wait",
+    "M-SEAL-04": "what a chip finds again after a power cut",
+    "M-SEAL-05": "what is said of stored records",
     "M-TOK-20": "time between two looks at the button",
     "M-TOK-22": "a clock's floor while time passes",
     "M-ORD-16": "what a session does once a list is in force",

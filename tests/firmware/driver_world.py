@@ -37,6 +37,7 @@ class Identity:
 
     device = DEVICE
     k_up = b"u" * 32
+    k_seal = b"s" * 32
     generation = 1
     roots = [b"r" * 64]
     area = "410184"
@@ -392,7 +393,9 @@ class World:
         while seq:
             length = spool.read(seq, buffer)
             frame = parse(bytes(buffer[:length]))
-            found.append((frame.type, messages.decode(frame.type, frame.payload)))
+            fields = messages.decode(frame.type, frame.payload)
+            fields.pop("seal", None)  # test_seals looks at it
+            found.append((frame.type, fields))
             seq = spool.next_held(seq + 1) if seq < spool.highest else 0
         return found
 

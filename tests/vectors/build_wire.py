@@ -1,4 +1,4 @@
-"""Build the wire's vectors: frame.json, stream.json, cbor.json, messages.json. `--check` compares and writes nothing.
+"""Build the wire's vectors: frame, stream, cbor, messages and seal.json. `--check` compares and writes nothing.
 
 The bytes come from oracles that share no code with the product: `struct` and a stuffing loop of its own for frames,
 crcmod-plus for the CRC, CPython's `hmac` for tags, cbor2 for CBOR, `wire_examples.py` for the messages. From the
@@ -16,6 +16,7 @@ from typing import Any
 import cbor2
 import crcmod.predefined
 from musts import named
+from seal_examples import seals
 from wire_examples import EPOCH, EXAMPLES, OPTIONAL, SEAL, WRONG
 
 from weldgate_protocol import reasons
@@ -357,12 +358,13 @@ def message_refused() -> list[Case]:
 
 
 def main() -> int:
-    """Build the four files, or with --check say which differ."""
+    """Build the five files, or with --check say which differ."""
     files = {
         "frame.json": frame_accepted() + frame_refused() + frame_tags(),
         "stream.json": stream_cases(),
         "cbor.json": cbor_cases(),
         "messages.json": message_accepted() + message_refused(),
+        "seal.json": seals(),
     }
     stale = []
     for name, cases in files.items():

@@ -27,6 +27,13 @@ MUSTS: dict[str, dict[str, tuple[str, ...]]] = {
         "M-SEQ-02": ("sequence number 0",),
         "M-KEY-03": ("durable, time synced, odd key generation",),
     },
+    "seal.json": {
+        "M-SEAL-01": ("an epoch opens, a session stops", "numbers never given*"),
+        "M-SEAL-02": ("an epoch opens, a session stops", "record 256", "numbers never given*"),
+        "M-SEAL-03": ("an epoch opens, a session stops", "second key generation"),
+        "M-MSG-07": ("an epoch opens, a session stops",),
+        "M-KEY-03": ("second key generation",),
+    },
     "stream.json": {
         "M-FRAME-01": ("neighbours share a delimiter",),
         "M-STREAM-01": ("three frames", "no leading delimiter", "unfinished"),
