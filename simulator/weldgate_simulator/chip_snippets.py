@@ -10,9 +10,11 @@ from array import array
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from weldgate_firmware import slots
 from weldgate_firmware.identity import encode
 from weldgate_firmware.meter import dc_hall_1000a
 from weldgate_issuer import Issuer, IssuerError, token_text
+from weldgate_protocol import claims
 from weldgate_simulator import provision
 from weldgate_simulator.arc import Envelope, Phase, Stretch, Welder
 
@@ -57,7 +59,7 @@ pipe.tell = lambda *_: None
 from weldgate_simulator.mpy import esp32, machine, network
 sys.modules["esp32"], sys.modules["machine"], sys.modules["network"] = esp32, machine, network
 from array import array
-from weldgate_firmware import app, board, slots, storage
+from weldgate_firmware import app, board, storage
 class Flash:
   sector_size, sector_count = 4096, 80
   data = bytearray(b"\\xff" * 327680)
@@ -84,8 +86,8 @@ def step():
   running.tick()
 flash = Flash()
 stores = storage.Storage(flash, board.Board.random)
-stores.slots.store(slots.IDENTITY, bytes.fromhex("{identity}"))
-stores.slots.store(slots.KEY_SET, bytes.fromhex("{key_set}"))
+stores.slots.store({identity_slot}, bytes.fromhex("{identity}"))
+stores.slots.store({key_set_slot}, bytes.fromhex("{key_set}"))
 stores.mount()
 while stores.service(True):
   pass
@@ -116,7 +118,7 @@ if not running.driver.closed or not running.driver.core.sense.burning:
 _CHECK_SETUP = """
 from weldgate_protocol import claims, keyset, p256_comb, token
 key_set = keyset.decode(bytes.fromhex("{key_set}"))
-context = claims.Context(bytes.fromhex("{device}"), "{area}", key_set, {now}, claims.QUALITY_SYNCED, lambda _: False)
+context = claims.Context(bytes.fromhex("{device}"), "{area}", key_set, {now}, {quality}, lambda _: False)
 """
 _PART = """
 def part(slices):
@@ -156,6 +158,8 @@ def tick_snippets() -> list[Snippet]:
     issuer = Issuer.generate(now_s)
     setup = _APP.format(
         quiet=list(_wave(0)),
+        identity_slot=slots.IDENTITY,
+        key_set_slot=slots.KEY_SET,
         identity=encode(provision.identity_of(issuer, _DEVICE, "", 0, area=_AREA)).hex(),
         key_set=issuer.issue_key_set(issued_s=now_s).hex(),
     )
@@ -169,7 +173,9 @@ def _token_setup() -> tuple[str, str]:
     now_s = int(time.time())
     issuer = Issuer.generate(now_s)
     key_set = issuer.issue_key_set(issued_s=now_s)
-    setup = _CHECK_SETUP.format(key_set=key_set.hex(), device=_DEVICE.hex(), area=_AREA, now=now_s)
+    setup = _CHECK_SETUP.format(
+        key_set=key_set.hex(), device=_DEVICE.hex(), area=_AREA, now=now_s, quality=claims.QUALITY_SYNCED
+    )
     return setup, token_text(largest_token(issuer, now_s))
 
 
