@@ -318,6 +318,8 @@ class World:
             messages.CLEAR_ALARM: b"clear-alarm",
             messages.CONFIG: b"config",
             messages.REVOCATIONS: b"revocations",
+            messages.REKEY: b"rekey",
+            messages.PLANNED_REMOVAL: b"planned-removal",
         }
         fields = {"id": (name.encode() + b"\0" * 8)[:8], "issued_s": NOW_UNIX, "expires_s": NOW_UNIX + DAY_S}
         fields.update(found)

@@ -76,7 +76,7 @@ def test_versions_rise_whatever_the_clock_does() -> None:
         (order.CONFIG, {"settings": {1: "x" * 1000}}, reasons.ORDER_TOO_LONG),
         (order.LOCK, {"lock": LOCK, "mode": 3}, reasons.ORDER_CLAIM_RANGE),
         (order.LOCK, {"lock": LOCK, "mode": 1, "life_s": 31 * 86400 + 1}, reasons.ORDER_CLAIM_RANGE),
-        (order.REKEY, {}, reasons.ORDER_UNSUPPORTED),
+        (order.UPDATE, {}, reasons.ORDER_UNSUPPORTED),
         (order.UPDATE, {}, reasons.ORDER_UNSUPPORTED),
     ],
 )

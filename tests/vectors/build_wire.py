@@ -350,7 +350,7 @@ def message_refused() -> list[Case]:
         ("payload is null", 0x81, "f6", "MESSAGE_NOT_MAP"),
         ("payload is empty", 0x81, "", "CBOR_TRUNCATED"),
         ("payload is two maps", 0x81, "a0a0", "CBOR_TRAILING"),
-        *((f"unknown type {type_:02x}", type_, "a0", "MESSAGE_UNKNOWN_TYPE") for type_ in (0, 0x3F, 0x4D, 0x90, 0xF0)),
+        *((f"unknown type {type_:02x}", type_, "a0", "MESSAGE_UNKNOWN_TYPE") for type_ in (0, 0x3F, 0x4D, 0x91, 0xF0)),
     ]
     for name, type_, text, reason in odd:
         cases.append({"name": name, "type": type_, "hex": text, "error": code(reason)})

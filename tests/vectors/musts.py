@@ -91,7 +91,15 @@ MUSTS: dict[str, dict[str, tuple[str, ...]]] = {
         "M-SEQ-04": ("repeat",),
         "M-KEY-03": ("hello of a generation not held",),
     },
-    "keys.json": {"M-KEY-01": ("* of generation *",), "M-KEY-02": ("connection *",)},
+    "keys.json": {
+        "M-KEY-01": ("* of generation *",),
+        "M-KEY-02": ("connection *",),
+        "M-KEY-04": ("wrapped for *",),
+    },
+    "live.json": {
+        "M-LIVE-02": ("the holder's own answer", "to another challenge", "about another *", "at another *"),
+        "M-LIVE-03": ("the holder's own answer", "by another key", "one bit *", "cut off", "no Base45"),
+    },
     "base45.json": {"M-TOK-02": ("RFC 9285 *", "lower case", "triple worth 65536")},
     "p256.json": {"M-TOK-06": ("ordinary *", "r = *", "s = *", "off the curve, *", "point 0, 0", "r + n *")},
     "p256_random.json": {},
