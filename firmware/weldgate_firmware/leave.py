@@ -9,7 +9,7 @@ whichever comes first; the lock does not end with the time. Current with the rel
 from struct import pack, unpack
 
 from weldgate_firmware.holds import MODE_NOW
-from weldgate_firmware.log import LEAVE
+from weldgate_firmware.log import LEAVE_KEY, VERSIONS
 from weldgate_firmware.spool import RECORD
 from weldgate_protocol import messages, reasons
 from weldgate_protocol._compat import const
@@ -50,7 +50,7 @@ class Leave:
 
     def load(self) -> None:
         """Read what flash keeps; what can't be read is no leave."""
-        fact = self._core.facts.log.get(LEAVE)
+        fact = self._core.facts.log.get(VERSIONS, LEAVE_KEY)
         if fact is not None and len(fact) == _FACT_BYTES:
             self.order, self._ends_s, self._granted_s = unpack(_FACT, fact)
 
@@ -63,7 +63,7 @@ class Leave:
         self._granted_s = order.leave_s
         self._ends_s = core.clock.now_s + order.leave_s
         self._noted = 0
-        core.facts.put(LEAVE, pack(_FACT, order.id, self._ends_s, order.leave_s))
+        core.facts.put(VERSIONS, pack(_FACT, order.id, self._ends_s, order.leave_s), LEAVE_KEY)
         self._note(GRANTED)
         return 0
 
@@ -106,4 +106,4 @@ class Leave:
     def _end(self) -> None:
         self._note(OVER)
         self.order = None
-        self._core.facts.remove(LEAVE)
+        self._core.facts.remove(VERSIONS, LEAVE_KEY)

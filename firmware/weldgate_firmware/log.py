@@ -39,13 +39,14 @@ POWERED = const(5)  # powered seconds, u32; kept as a counter that rounds up to 
 TRUSTED_FLOOR = const(6)
 TENTATIVE_FLOOR = const(7)
 BOOT_COUNT = const(8)
-VERSIONS = const(9)
+VERSIONS = const(9)  # without a key; LEAVE_KEY: planned removal, since all 14 kinds are given out
 ACKED = const(10)  # epoch 4 bytes, through u32
 PRUNED = const(11)  # largest expiry of a used id that was forgotten, u32
 AHEAD = const(12)  # records are owed to a collector that was ahead: epoch 4 bytes, high-water u32, alarm id
 IDS_FROM = const(13)  # tokens issued up to here may have been used: their ids were lost with both copies, u32
 DAMAGE = const(14)  # both copies were damaged, and the driver has not latched for it yet
-LEAVE = const(15)  # planned removal: order id, end u32, seconds granted u32; lost with a copy, it is no leave
+
+LEAVE_KEY = b"leave"  # order id, end u32, seconds granted u32; in one copy: lost, it is no leave
 
 USED_IDS_MAX = const(256)  # a full table refuses, it never evicts (DESIGN §3.4)
 LOG_SECTORS = const(8)  # two logs of two areas of two sectors
@@ -173,7 +174,7 @@ class Log:
         """Make a fact durable; when this returns, it survives. Costs a program, two for a mirrored kind.
 
         Args:
-            kind: 1..15.
+            kind: 1..14.
             value: at most 253 bytes.
             key: at most 15 bytes.
             may_erase: the relay is open, so that room may be made by erasing.
@@ -182,7 +183,7 @@ class Log:
             StorageError: STORAGE_FULL, no room, or too many used ids; STORAGE_FAILED, flash did not take it (it may
                 hold after a reboot, or not); STORAGE_TOO_LONG.
         """
-        if not 1 <= kind <= LEAVE or len(key) > KEY_MAX or len(value) > VALUE_MAX:
+        if not 1 <= kind <= DAMAGE or len(key) > KEY_MAX or len(value) > VALUE_MAX:
             raise StorageError(STORAGE_TOO_LONG, "fact %d: key %d, value %d bytes" % (kind, len(key), len(value)))
         if kind == USED_ID and self.count(USED_ID) >= USED_IDS_MAX and self.get(USED_ID, key) is None:
             raise StorageError(STORAGE_FULL, "%d used ids, at most %d" % (USED_IDS_MAX, USED_IDS_MAX))

@@ -172,9 +172,11 @@ class Orders:
         """
         core = self._core
         identity = core.identity
+        if order.version != identity.generation + 1:
+            return reasons.ORDER_VERSION_OLD  # this very order again, or another while this one waited
         secrets = keys.unwrap(identity.k_seal, order.id, order.version, order.wrapped)
-        if not secrets or order.version != identity.generation + 1:
-            return reasons.ORDER_SIGNATURE if not secrets else reasons.ORDER_VERSION_OLD
+        if not secrets:
+            return reasons.ORDER_SIGNATURE  # signed by who may, wrapped by who does not know this chip's K_seal
         fields = {row[1]: getattr(identity, row[1]) for row in identities.FIELDS}
         fields["k_up"], fields["k_down"], fields["k_seal"] = secrets[:32], secrets[32:64], secrets[64:]
         fields["generation"] = order.version

@@ -132,7 +132,7 @@ class TestFacts(unittest.TestCase):
         """A key of 16 bytes, a value of 254 and kinds outside 1 to 14 are refused."""
         _, log = fresh()
 
-        for kind, value, key in ((SESSION, b"", b"k" * 16), (SESSION, b"v" * 254, b""), (0, b"", b""), (16, b"", b"")):
+        for kind, value, key in ((SESSION, b"", b"k" * 16), (SESSION, b"v" * 254, b""), (0, b"", b""), (15, b"", b"")):
             with self.subTest(kind=kind):
                 self.assertEqual(code_of(log.put, kind, value, key), reasons.STORAGE_TOO_LONG)
 
