@@ -45,6 +45,7 @@ class Chip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     up: str
     down: str
     previous_up: str = ""  # K_up of the generation before, for frames spooled under it
+    previous_down: str = ""  # K_down of the generation before, while the chip may not have been rekeyed yet
 
     def __repr__(self) -> str:
         return f"Chip(device={self.device!r}, generation={self.generation})"
@@ -55,7 +56,7 @@ class Chips:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: dict[bytes, tuple[int, bytes, bytes, bytes]] = {}
+        self._known: dict[bytes, tuple[int, bytes, bytes, bytes, bytes]] = {}
         self._stamp: tuple[int, int, int] = (0, 0, 0)
         self.reload()
 
@@ -75,11 +76,12 @@ class Chips:
         stamp = _stamp(self._path)
         if stamp == self._stamp:
             return False
-        known: dict[bytes, tuple[int, bytes, bytes, bytes]] = {}
+        known: dict[bytes, tuple[int, bytes, bytes, bytes, bytes]] = {}
         for chip in read_chips(self._path):
             device = int(chip.device).to_bytes(8, "big")
-            up, down, previous_up = (bytes.fromhex(text) for text in (chip.up, chip.down, chip.previous_up))
-            known[device] = (chip.generation, up, down, previous_up)
+            secrets = chip.up, chip.down, chip.previous_up, chip.previous_down
+            up, down, previous_up, previous_down = (bytes.fromhex(text) for text in secrets)
+            known[device] = (chip.generation, up, down, previous_up, previous_down)
         self._known = known
         self._stamp = stamp
         return True
@@ -219,8 +221,9 @@ def _check(chip: Chip, where: str) -> None:
         raise ChipsError(TOOL_BAD_INPUT, f"{where}: device is not a plain decimal number of at most {DEVICE_MAX}")
     if not 0 <= chip.generation <= 0xFFFFFFFF:
         raise ChipsError(TOOL_BAD_INPUT, f"{where}: generation {chip.generation}, 0 to 4294967295 are allowed")
-    for name, text in (("up", chip.up), ("down", chip.down), ("previous_up", chip.previous_up)):
-        if name == "previous_up" and not text:
+    previous = ("previous_up", chip.previous_up), ("previous_down", chip.previous_down)
+    for name, text in (("up", chip.up), ("down", chip.down), *previous):
+        if name.startswith("previous") and not text:
             continue
         try:
             size = len(bytes.fromhex(text))

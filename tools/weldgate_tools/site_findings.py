@@ -68,7 +68,7 @@ def _keys(site: Site) -> Iterator[Finding]:
     if site.key_set.is_file():
         left = int((keyset.decode(site.key_set.read_bytes()).expires_s - now_s) // _DAY_S)
         low = left < KEYS_LOW_DAYS
-        step = f"weldgate order key-set --site {site.folder} --send --chip N, for every chip" if low else ""
+        step = f"weldgate order key-set --site {site.folder} --all --send" if low else ""
         yield Finding("key set", BAD if low else GOOD, f"{left} days left", step)
     if "offline" in issuer.roots:
         yield Finding(
