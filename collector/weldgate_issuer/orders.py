@@ -14,7 +14,17 @@ from weldgate_protocol.errors import Refused
 
 __all__ = ["issue_key_set", "issue_order"]
 
-_LABELS = {"lock": 16, "alarms": 17, "version": 18, "settings": 19, "tokens": 21, "kids": 22, "mode": 23, "wrapped": 9, "leave_s": 10}
+_LABELS = {
+    "lock": 16,
+    "alarms": 17,
+    "version": 18,
+    "settings": 19,
+    "tokens": 21,
+    "kids": 22,
+    "mode": 23,
+    "wrapped": 9,
+    "leave_s": 10,
+}
 
 
 def issue_order(

@@ -138,7 +138,7 @@ class TestLeave(unittest.TestCase):
         self.assertEqual(self.kinds(), [GRANTED, OVER])
 
     def test_the_release_of_its_lock_ends_it(self):
-        """M-REMOVE-01: the signed release of the lock puts the machine back to work and ends the leave; no other does."""
+        """M-REMOVE-01: the signed release of the lock puts the machine back to work and ends it; no other does."""
         self.world.driver.lock(2, b"lock-001", 0)
         self.grant()
         self.world.order("r1", messages.RELEASE, lock=b"lock-001")

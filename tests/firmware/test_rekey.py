@@ -1,6 +1,5 @@
 """Rekeying: the next generation's keys by a signed order, both kept on flash at any power cut, the old ones gone."""
 
-import json
 import os
 import sys
 import unittest
@@ -89,7 +88,7 @@ class TestRekey(unittest.TestCase):
             self.assertTrue(key not in bytes(self.world.flash.data))
 
     def test_power_cut_at_any_step(self):
-        """M-KEY-05: wherever power goes, the identity is the old one or the new one, whole, and an order again ends it."""
+        """M-KEY-05: wherever power goes, the identity is the old one or the new one, whole."""
         start = self.world.flash.copy()
         before = self.world.flash.steps
         self.rekey()
@@ -133,7 +132,7 @@ class TestRekey(unittest.TestCase):
         self.assertEqual(stored(self.world.flash).generation, 1)
 
     def test_flash_that_fails(self):
-        """Flash that does not take the new identity keeps the old one; one that fails the second time has the new one."""
+        """Flash that does not take the new identity keeps the old one, and the order is answered so."""
         self.world.flash.broken = [6, 7]
         self.rekey()
         self.assertEqual(self.reason(), reasons.STORAGE_FAILED)

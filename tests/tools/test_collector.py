@@ -103,7 +103,7 @@ def test_bad_import_changes_nothing_and_tells_no_key(run: Run, site: Path, tmp_p
 @pytest.mark.parametrize("name", ["batch.csv", "batch.jsonl"])
 def test_import_keeps_the_key_of_the_generation_before(run: Run, site: Path, tmp_path: Path, name: str) -> None:
     """Without it the collector would refuse what the chip has spooled under that key."""
-    keys = {"up": "a" * 64, "down": "b" * 64, "previous_up": "c" * 64}
+    keys = {"up": "a" * 64, "down": "b" * 64, "previous_up": "c" * 64, "previous_down": "d" * 64}
     row = {"device": "9", "generation": 1, **keys}
     text = ",".join(row) + "\n" + ",".join(map(str, row.values())) if name.endswith("csv") else json.dumps(row)
     (tmp_path / name).write_text(text, encoding="utf-8")

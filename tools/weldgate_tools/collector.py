@@ -161,7 +161,7 @@ def add(device: tuple[bytes, ...], generation: int, issuer: Path | None, site: P
 def import_(source: Path, site: Path) -> None:
     """Make the chips of a file known: CSV with the columns device, generation, up, down, or JSON lines.
 
-    Either may have previous_up, the key of the generation before, for what a chip has spooled under it.
+    Either may have previous_up and previous_down, the keys of the generation before, until a chip has been rekeyed.
 
     All or nothing: a bad row is named and changes nothing.
 
@@ -219,11 +219,10 @@ def _read_chips(source: Path) -> Iterator[Chip]:
     number = 0
     try:
         for number, row in enumerate(rows, 1):  # noqa: B007 - told in the error
-            previous = (
-                row.get("previous_up") or ""
-            ).strip()  # as the collector's own file has it: what is spooled under
-            up, down = row["up"].strip(), row["down"].strip()  # the generation before is refused without it
-            yield Chip(str(row["device"]).strip(), int(row["generation"]), up, down, previous)
+            # As the collector's own file has them: what is spooled under the generation before is refused without it.
+            previous = ((row.get(name) or "").strip() for name in ("previous_up", "previous_down"))
+            up, down = row["up"].strip(), row["down"].strip()
+            yield Chip(str(row["device"]).strip(), int(row["generation"]), up, down, *previous)
     except (KeyError, ValueError, AttributeError, TypeError, OverflowError, RecursionError, csv.Error) as error:
         what = f"no {error}" if isinstance(error, KeyError) else "not readable"
         row_number = number + isinstance(error, json.JSONDecodeError)  # a line that is no JSON was never counted

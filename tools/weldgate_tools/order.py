@@ -2,25 +2,20 @@
 
 import re
 import secrets
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from weldgate_collector import write_secret
 from weldgate_firmware.config import SETTINGS, Config
-from weldgate_issuer import Issuer
 from weldgate_protocol import messages
 from weldgate_protocol import order as orders
 from weldgate_protocol.errors import ConfigError
 from weldgate_tools.collector import ask
-from weldgate_tools.output import print_json
-from weldgate_tools.places import issuer_folder
-from weldgate_tools.site import Site
+from weldgate_tools.order_delivery import CHIP_OPTION, JSON_OPTION, LIFE_S, SITE_OPTION, common, issue, tell
+from weldgate_tools.order_keys import key_set, rekey
 from weldgate_tools.token_input import read_token
-from weldgate_tools.units import CHIP, DURATION, device_text
+from weldgate_tools.units import DURATION, device_text
 
 __all__ = ["order"]
 
@@ -140,7 +135,7 @@ def lock(mode: int | None, signed: bool, device: bytes, site: Path, as_json: boo
     if mode is None:
         raise click.UsageError("--now or --soft: say how the machine is to end")
     if signed:
-        common = {"site": site, "device": device, "life": _LIFE_S, "send": False, "as_json": as_json}
+        given = {"site": site, "device": device, "life": LIFE_S, "send": False, "as_json": as_json}
         issue(orders.LOCK, messages.LOCK, given, lock=secrets.token_bytes(8), mode=mode)
         return
     tell(ask(site, {"do": "lock", "device": device_text(device), "mode": mode}), as_json)

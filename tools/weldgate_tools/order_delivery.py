@@ -13,7 +13,18 @@ from weldgate_tools.output import print_json
 from weldgate_tools.places import issuer_folder
 from weldgate_tools.units import CHIP, DURATION, device_text
 
-__all__ = ["CHIP_OPTION", "JSON_OPTION", "SEND_OPTION", "SITE_OPTION", "STATES", "common", "deliver", "issue", "tell"]
+__all__ = [
+    "CHIP_OPTION",
+    "JSON_OPTION",
+    "LIFE_S",
+    "SEND_OPTION",
+    "SITE_OPTION",
+    "STATES",
+    "common",
+    "deliver",
+    "issue",
+    "tell",
+]
 
 SITE_OPTION = click.option(
     "--site", type=click.Path(path_type=Path), default=Path("site"), show_default=True, help="The site's folder."
@@ -21,8 +32,8 @@ SITE_OPTION = click.option(
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print one document.")
 SEND_OPTION = click.option("--send", is_flag=True, help="Hand it to the site's running collector.")
 CHIP_OPTION = click.option("--chip", "device", type=CHIP, required=True, help="The chip, decimal.")
-_LIFE_S = 7 * 86_400
-_LIFE = click.option("--life", type=DURATION, default=_LIFE_S, show_default="7d", help="Time to reach the chip.")
+LIFE_S = 7 * 86_400
+_LIFE = click.option("--life", type=DURATION, default=LIFE_S, show_default="7d", help="Time to reach the chip.")
 STATES = {1: "waiting", 2: "sent", 3: "applied", 4: "refused", 5: "expired"}
 
 

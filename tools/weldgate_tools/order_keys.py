@@ -32,8 +32,8 @@ _DAY_S = 86_400
 def key_set(device: bytes | None, every: bool, due: int | None, send: bool, site: Path, as_json: bool) -> None:
     """Sign the site's key set anew with the online root, for chips whose set ends soon; the site keeps a copy.
 
-    Chips raise an alarm 30 days before their set ends; past it only emergency codes start a machine. Let a timer run the
-    last example once a day: it signs 60 days before the end, and does nothing until then.
+    Chips raise an alarm 30 days before their set ends; past it only emergency codes start a machine. Let a timer run
+    the last example once a day: it signs 60 days before the end, and does nothing until then.
 
     \b
     Examples:
@@ -113,5 +113,3 @@ def _say(device: str, generation: int, as_json: bool) -> None:
         print_json({"device": device, "generation": generation})
     else:
         click.echo(f"chip {device}: keys of generation {generation} alone")
-
-
