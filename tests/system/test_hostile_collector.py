@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from weldgate_firmware import gate
+from weldgate_firmware.acts import RELEASED_MS
 from weldgate_firmware.app import App
 from weldgate_firmware.meter import dc_hall_1000a
 from weldgate_issuer import (
@@ -257,6 +258,7 @@ def test_it_cannot_start_with_a_used_token() -> None:
         found.collector.send(messages.TOKEN, {"token": data})
         refused = await found.collector.answered(messages.REFUSAL, 1)
         assert refused[-1]["reason"] == reasons.TOKEN_USED
+        await until(lambda: found.app.driver._button._released_ms >= RELEASED_MS)
         found.board.button_down = True
         pressed = await found.collector.answered(messages.REFUSAL, 2)
 
