@@ -140,7 +140,7 @@ class TestRekey(unittest.TestCase):
         self.assertEqual(stored(self.world.flash).generation, 0)
 
     def test_the_same_order_again(self):
-        """M-ORD-11: after the restart the order's generation is in force, so it is refused as old."""
+        """M-ORD-18: after the restart the order's generation is in force, so it is refused as old."""
         self.rekey()
         self.world.settings["identity"] = stored(self.world.flash)
         self.world.power_cut()

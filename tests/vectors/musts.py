@@ -144,6 +144,7 @@ MUSTS: dict[str, dict[str, tuple[str, ...]]] = {
         "M-ORD-09": ("*: 31 days *", "*: ends when issued"),
         "M-ORD-10": ("*: carried out before", "*: ends with forgotten ones"),
         "M-ORD-11": ("*: version in force", "*: older version"),
+        "M-ORD-18": ("rekey: one above *", "rekey: generation after the next", "rekey: version in force"),
         "M-ORD-12": ("release: no such lock", "clear-alarm: no such alarm", "clear-alarm: one of two is not latched"),
         "M-ORD-13": ("*: unsupported", "release: empty"),
         "M-ORD-17": ("clear-alarm: the clock's alarm*",),
