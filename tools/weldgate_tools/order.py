@@ -14,6 +14,7 @@ from weldgate_protocol.errors import ConfigError
 from weldgate_tools.collector import ask
 from weldgate_tools.order_delivery import CHIP_OPTION, JSON_OPTION, LIFE_S, SITE_OPTION, common, issue, tell
 from weldgate_tools.order_keys import key_set, rekey
+from weldgate_tools.output import print_json
 from weldgate_tools.token_input import read_token
 from weldgate_tools.units import DURATION, device_text
 
@@ -155,6 +156,25 @@ def token(source: tuple[str, ...], device: bytes, site: Path, as_json: bool) -> 
     """
     data = read_token(" ".join(source))
     tell(ask(site, {"do": "token", "device": device_text(device), "token": data.hex()}), as_json)
+
+
+@order.command("live-code")
+@click.argument("source", nargs=-1, required=True)
+@CHIP_OPTION
+@SITE_OPTION
+@JSON_OPTION
+def live_code(source: tuple[str, ...], device: bytes, site: Path, as_json: bool) -> None:
+    """Hand a holder's live code (WGA:…, in quotes) to a chip that asked for it; the act at the machine is still needed.
+
+    \b
+    Examples:
+      weldgate order live-code 'WGA:…' --chip 410811001
+    """
+    answer = ask(site, {"do": "live-code", "device": device_text(device), "token": " ".join(source)})
+    if as_json:
+        print_json({"sent": answer["sent"]})
+    else:
+        click.echo("sent" if answer["sent"] else "not sent: the chip is not online")
 
 
 def _settings(words: tuple[str, ...]) -> dict[int, object]:
