@@ -167,7 +167,7 @@ def request(path: Path, asked: dict[str, Any]) -> dict[str, Any]:
             return answer
 
 
-def live_code_fields(text: str) -> dict[str, bytes]:
+def live_code_fields(text: str) -> dict[str | int, Any]:
     """Return the message of a holder's answer to a chip's challenge, as it was scanned.
 
     Raises:
