@@ -10,6 +10,7 @@ from typing import Any
 from weldgate_protocol.errors import WeldgateError
 from weldgate_protocol.reason_texts import TEXTS
 from weldgate_tools.finding import BAD, GOOD, NOTE, Finding
+from weldgate_tools.key_set_findings import KEYS_LOW_DAYS, examine_key_sets
 from weldgate_tools.operation_findings import examine_operation
 from weldgate_tools.output import language
 from weldgate_tools.site import Site
@@ -18,7 +19,6 @@ from weldgate_tools.units import seconds_text
 __all__ = ["examine_site"]
 
 DISK_LOW_BYTES = 1 << 30
-KEYS_LOW_DAYS = 60
 RECEIPT_LATE_S = 600  # a platform that is there answers within seconds
 _DAY_S = 86_400
 
@@ -32,6 +32,7 @@ def examine_site(site: Site) -> Iterator[Finding]:
         ("file modes", _modes),
         ("disk", _disk),
         ("store", _store),
+        ("chips' key sets", examine_key_sets),
         ("collector", _running),
     )
     for what, look in looks:
