@@ -9,8 +9,9 @@ from __future__ import annotations
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 
+from weldgate_issuer.errors import IssuerError
 from weldgate_issuer.keys import SigningKey
-from weldgate_protocol import live
+from weldgate_protocol import live, reasons
 
 __all__ = ["answer_challenge", "holder_proof", "live_text"]
 
@@ -31,7 +32,12 @@ def answer_challenge(key: SigningKey, challenge: bytes, token: bytes, device: by
 
     Returns:
         r ‖ s, 64 bytes.
+
+    Raises:
+        IssuerError: KEY_MALFORMED, the key is not of P-256: phones keep no other.
     """
+    if not isinstance(key.private, ec.EllipticCurvePrivateKey):
+        raise IssuerError(reasons.KEY_MALFORMED, "a holder's key is of P-256")
     digest = live.digest(challenge, token, device)
     der = key.private.sign(digest, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
     r, s = utils.decode_dss_signature(der)
