@@ -42,6 +42,8 @@ ELSEWHERE = {
     "weldgate_collector/upstream/settings": "test_config.py and test_upstream_mqtt_json.py",
     "weldgate_collector/upstream/session": "test_upstream_mqtt.py",
     "weldgate_issuer/errors": "test_tokens.py",
+    "weldgate_simulator/phone": "tests/system/test_hostile_collector.py",
+    "weldgate_tools/order_delivery": "test_order.py and test_collector.py hand orders over by it",
     "weldgate_protocol/envelope": "tests/collector/test_envelope.py: the collector's side uses it",
     "weldgate_firmware/board": "tests/simulator/test_interpreter_chip.py runs it in the real interpreter",
     "weldgate_firmware/service": "test_app.py asks every command on a whole app",
