@@ -1,0 +1,105 @@
+"""Every sequence of events that can happen to a chip, to a depth, with equal worlds merged.
+
+    python tests/properties/explore.py [--depth N] [--seconds N] [--json]
+"""
+
+import argparse
+import random
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from explored_state import digest
+from explored_world import Explored, Heard
+from snapshots import Snapshot, put_back, take
+
+ALPHABET = tuple(sorted(name[3:] for name in vars(Explored) if name.startswith("do_")))
+
+
+class Explorer:
+    """The worlds to go on from, and those seen."""
+
+    def __init__(self, roots: "list[tuple[str, ...]]", compare_one_in: int = 0) -> None:
+        self.world = Explored()
+        self.world.run(15000)
+        self.fixed = frozenset((id(Heard.TABLE), id(self.world.posted)))
+        self.seen: dict[Any, Any] = {}
+        self.states: list[int] = []
+        self.edges = self.compared = 0
+        self.layer: list[tuple[Snapshot, tuple[str, ...]]] = []
+        self._compare_one_in = compare_one_in
+        self._rng = random.Random(1)
+        self.mismatches: list[Any] = []
+        begin = take(self.world, None, self.fixed)
+        for root in roots:
+            put_back(begin)
+            for event in root:
+                self.do(event)
+            self._keep(begin, root)
+        self.states.append(len(self.layer))
+
+    def do(self, event: str) -> None:
+        """Let one event happen and hold the promises against it."""
+        self.world.flash._random = 12345  # what a failed program leaves is the same in equal worlds
+        getattr(self.world, "do_" + event)()
+        self.world.check()
+
+    def _keep(self, after: Snapshot, path: "tuple[str, ...]") -> None:
+        here = digest(self.world)
+        if here in self.seen:
+            if self._compare_one_in and self._rng.randrange(self._compare_one_in) == 0 and self.seen[here] is not None:
+                self._compare(self.seen[here], path)
+            return
+        taken = take(self.world, after, self.fixed)
+        self.seen[here] = (taken, path) if self._compare_one_in else None
+        self.layer.append((taken, path))
+
+    def _compare(self, known: "tuple[Snapshot, tuple[str, ...]]", path: "tuple[str, ...]") -> None:
+        """Hold a merged world against the one it was merged with: each next event must lead both to equal worlds."""
+        mine = take(self.world, known[0], self.fixed)
+        for event in ALPHABET:
+            ends = []
+            for one in (known[0], mine):
+                put_back(one)
+                self.do(event)
+                ends.append(digest(self.world))
+            self.compared += 1
+            if ends[0] != ends[1]:
+                self.mismatches.append((known[1], path, event, ends))
+        put_back(mine)
+
+    def deeper(self) -> None:
+        """One event more, from each world of the last layer."""
+        layer, self.layer = self.layer, []
+        for taken, path in layer:
+            for event in ALPHABET:
+                put_back(taken)
+                story = (*path, event)
+                try:
+                    self.do(event)
+                    self._keep(taken, story)
+                except AssertionError as error:
+                    raise AssertionError(f"after {' '.join(story)}: {error}") from error
+                self.edges += 1
+        self.states.append(len(self.layer))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--depth", type=int, default=4)
+    parser.add_argument("--compare", type=int, default=0)
+    got = parser.parse_args()
+    t = time.time()
+    e = Explorer([()], got.compare)
+    print(e.states, len(e.layer[0][0]), round(time.time() - t, 1), flush=True)
+    for d in range(got.depth):
+        e.deeper()
+        print(d + 1, e.states[-1], sum(e.states), e.edges, round(time.time() - t, 1), "pairs", len(e.world.posted), flush=True)
+    print("compared", e.compared, "mismatches", len(e.mismatches))
+    for a, b, ev, ends in e.mismatches[:8]:
+        print(a, "|", b, "|", ev)
+        for x, y in zip(*ends):
+            if x != y: print("    ", x, "!=", y)
