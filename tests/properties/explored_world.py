@@ -84,7 +84,8 @@ class Explored(World):
         super().__init__(flash=VirtualFlash(SECTORS), **settings)
 
     def built(self) -> None:
-        """Put an ear at the gate."""
+        """Put an ear at the gate; give the meter a fault of its own, not its class's."""
+        self.sense.meter.fault = 0
         self.driver.core.gate = Heard(self.posted)
 
     def charge(self, ms: int) -> None:
