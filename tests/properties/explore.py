@@ -25,6 +25,7 @@ class Explorer:
     def __init__(self, roots: "list[tuple[str, ...]]", compare_one_in: int = 0) -> None:
         self.world = Explored()
         self.world.run(15000)
+        self.world.do_tick()
         self.fixed = frozenset((id(Heard.TABLE), id(self.world.posted)))
         self.seen: dict[Any, Any] = {}
         self.states: list[int] = []

@@ -12,12 +12,15 @@ holds samples of merged worlds against each other):
 
 from typing import Any
 
+from driver_world import HOLDER
 from explored_world import CLOSED, TOLD, Explored
 
 from weldgate_firmware import gate
 from weldgate_firmware import log as logs
+from weldgate_firmware.clock import to_unix
 from weldgate_firmware.sessions import Session, decode
 
+GRAVE = (logs.SESSION, logs.POWERED, logs.USED_ID, logs.LATCH, logs.LOCK)
 MOST_QUEUED = 20  # the recorder's room for records of a session
 
 
@@ -33,10 +36,19 @@ def _names(world: Explored, kept: "Session | None") -> dict[bytes, int]:
     for claims in (core.armed, driver._tokens._extension):
         if claims is not None:
             ids.append(claims.id)
-    ids.append((f"t{world.shown}".encode() + b"\0" * 8)[:8])
+    if _usable(world):
+        ids.append((f"t{world.shown}".encode() + b"\0" * 8)[:8])
     for id_ in ids:
         names.setdefault(id_, len(names))
     return names
+
+
+def _usable(world: Explored) -> bool:
+    """Whether the newest token is one that `do_token` would present again."""
+    name = f"t{world.shown}"
+    known = world.tokens.get(name.encode())
+    good = known is not None and known["holder"] == HOLDER and known["expires_s"] > to_unix(world.clock.now_s)
+    return good and not world.used(name)
 
 
 def _session(session: "Session | None", names: dict[bytes, int], world: Explored) -> Any:
@@ -52,6 +64,13 @@ def _session(session: "Session | None", names: dict[bytes, int], world: Explored
     )
 
 
+def _presented(world: Explored, names: dict[bytes, int]) -> Any:
+    """Which token is being verified."""
+    data = world.driver._tokens._steps._what
+    id_ = (data + b"\0" * 8)[:8]
+    return (names.get(id_, -1), world.tokens[data]["holder"], world.used(data.decode()))
+
+
 def _fact(item: tuple[int, bytes, Any], names: dict[bytes, int]) -> Any:
     """What waits for the log: which fact, of which token, put or removed."""
     kind, key, value = item
@@ -61,7 +80,7 @@ def _fact(item: tuple[int, bytes, Any], names: dict[bytes, int]) -> Any:
     if kind == logs.USED_ID:
         return (kind, names.get(key, -1), value is not None)
     if kind in (logs.LATCH, logs.LOCK):
-        return (kind, value)
+        return (kind, value or b"")
     return (kind, value is not None)
 
 
@@ -81,13 +100,12 @@ def digest(world: Explored) -> tuple[Any, ...]:
     sense = world.sense
     state = core.gate.state
     closed = state in CLOSED
-    newest = world.tokens.get(f"t{world.shown}".encode(), {})
     assert len(core.recorder) < MOST_QUEUED, "so many records wait that it matters how many"
     return (
         (state, world.outputs.closed, core.ready, core.power_failing, core.button_stuck, core.sensor_fault),
         (button.pressed, button._released_ms, button._pressed_ms > 0, button._hold_ms, button._held, button._seen),
-        (world.level, world.seen_level, min(world.released_ms, 200), min(world.ms - world.sampled_ms, 50)),
-        (world.cut, world.acted_ms >= 0, min(world.flowing_ms, 1100)),
+        (world.level, world.seen_level, min(world.released_ms, 200)),
+        (world.cut, min(world.flowing_ms, 1100)),
         None
         if core.armed is None
         else (names[core.armed.id], core.armed.holder, core.armed_via, core.armed.expires_s > world.clock.now_s),
@@ -103,16 +121,16 @@ def digest(world: Explored) -> tuple[Any, ...]:
             )
             for id_ in names
         ),
-        (newest.get("holder"), newest.get("expires_s", 0) > world.clock.now_s),
-        (tokens._steps and (tokens._steps._left, tokens._via), tokens._extension is not None),
+        (_usable(world), world.story.newest != b""),
+        (tokens._steps and (tokens._via, _presented(world, names)), tokens._extension is not None),
         (starts._at, len(starts._steps), starts._turns, _session(starts._fresh, names, world)),
         tuple(sorted(mode for mode, _ in core.holds.locks.values())),
         tuple(sorted(core.holds.latches.values())),
         tuple(sorted(value[0] for _, value in log.items(logs.LOCK))),
         tuple(sorted(value for _, value in log.items(logs.LATCH))),
-        tuple(_fact(item, names) for item in core.facts._queue),
+        tuple(sorted(_fact(item, names) for item in core.facts._queue if item[0] in GRAVE)),
         tuple((item[0], names.get(item[1]["token"], -1)) for item in core.recorder._queue if item[0] in TOLD),
-        len(core.recorder) > 0,
+        len(core.recorder) + len(core.facts) > 0,
         (core.facts.failing, core.recorder.failing, spool.failed, log.failed, spool.skipped is not None),
         (driver._chores._retry_ms, driver._chores._erase_ticks),
         (ring.clean >= spool.goal, spool.admits(2), log.admits()),
@@ -120,6 +138,6 @@ def digest(world: Explored) -> tuple[Any, ...]:
         (log._main.spare, log._guard.spare),
         (sense.burning, sense.arc_on, sense._segment, sense.quiet_ms if sense._segment else 0),
         (sense.current_ma, sense.meter.fault),
-        None if closed else (min(watch._open_ms, 1000), watch._over_ms, watch._since_ms, watch.over),
+        None if closed else (min(watch._open_ms, 1000), watch._over_ms, min(watch._since_ms, 300), watch.over),
         (driver._steady_ms, driver._limits._idle_s // 100 if state == gate.LIVE else 0),
     )

@@ -10,11 +10,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "firmware"))  # tests are no package
 
-from driver_world import CONSOLE, DOWNLINK, HOLDER, NOW_UNIX, OTHER, SCANNER, World
+from driver_world import CONSOLE, DOWNLINK, HOLDER, NOW_UNIX, OTHER, SCANNER, Steps, World
 
 from weldgate_firmware import gate, sessions
 from weldgate_firmware import log as logs
 from weldgate_firmware.clock import to_unix
+from weldgate_firmware.driver import POWER_STEADY_MS
 from weldgate_firmware.meter import SENSOR_FAILED, SENSOR_RECOVERED
 from weldgate_firmware.sense import OVER_CURRENT
 from weldgate_firmware.storage import RING_FIRST
@@ -54,6 +55,7 @@ class Story:
         self.epoch = epoch
         self.highest = 0
         self.last: dict[bytes, int] = {}  # token -> its newest record
+        self.newest = b""  # token that began last
 
     def told(self, kind: int, token: bytes) -> None:
         """Take one more record of a session."""
@@ -63,6 +65,7 @@ class Story:
         if kind == messages.SESSION_RESUME:
             assert last == messages.SESSION_SUSPEND, "a resumption of what was not suspended"
         self.last[token] = kind
+        self.newest = token
 
 
 class Explored(World):
@@ -71,7 +74,7 @@ class Explored(World):
     def __init__(self, **settings: Any) -> None:
         self.story = Story(b"")
         self.acted_ms = -1  # the last local act
-        self.cut = False  # power was cut and no act has happened since
+        self.cut = True  # power has come and no act has happened since
         self.level = self.seen_level = True
         self.released_ms = 0  # how long samples have shown it released; two of them prove 50 ms at most
         self.sampled_ms = 0
@@ -141,6 +144,12 @@ class Explored(World):
         good = known is not None and known["holder"] == HOLDER and known["expires_s"] > to_unix(self.clock.now_s)
         return name if good and not self.used(name) else self._issue(HOLDER)
 
+    def _verify(self, data: bytes, context: Any) -> Steps:
+        """As the world's, in one slice."""
+        steps = super()._verify(data, context)
+        steps._left = 0
+        return steps
+
     def _present(self, via: int, name: str) -> None:
         if via == SCANNER:
             self.acted_ms = self.ms
@@ -156,10 +165,12 @@ class Explored(World):
         """The same token before the chip's own scanner, which is an act."""
         self._present(SCANNER, self._newest())
 
-    def do_scan_own(self) -> None:
-        """The token of the open session again, else the newest one, used or not."""
+    def do_scan_used(self) -> None:
+        """The token of the open session again, else the one that was used up last."""
         session = self.driver.core.session
-        self._present(SCANNER, session.token.rstrip(b"\0").decode() if session else f"t{max(self.shown, 1)}")
+        used = session.token if session is not None else self.story.newest
+        if used:
+            self._present(SCANNER, used.rstrip(b"\0").decode())
 
     def do_other(self) -> None:
         """Another holder's token by the downlink."""
@@ -187,6 +198,7 @@ class Explored(World):
     def do_blocked(self) -> None:
         """An erase blocks: 400 ms in which nobody looks at anything."""
         self.charge(ERASE_MS)
+        self.tick()
 
     def do_wait(self) -> None:
         """Two minutes: longer than a token waits for its act, and than a soft end lasts."""
@@ -224,16 +236,33 @@ class Explored(World):
         self.sampled_ms = self.ms
 
     def do_power_failing(self) -> None:
-        """The supply flickers: it goes and is back, and will be steady three seconds later."""
+        """The supply is going."""
         self.driver.power_failing()
+
+    def do_power_back(self) -> None:
+        """It did not go after all, and stays steady."""
         self.driver.power_back()
+        self.charge(POWER_STEADY_MS)
+        self.tick()
 
     def do_flash_done(self) -> None:
-        self.work(60)
+        """Everything that waits for flash or for its turn is done."""
+        chores = self.driver._chores
+        busy = True
+        while busy or chores._erase_ticks:
+            busy = self.driver.work()
+            self.tick()
 
     def do_slice(self) -> None:
-        """One slice of work."""
-        self.work(1)
+        """What waits for flash is written, and then one slice goes to whatever else is under way."""
+        driver = self.driver
+        core = driver.core
+        busy = True
+        while busy and (len(core.facts) or len(core.recorder)):
+            busy = driver.work()
+            self.tick()
+        if driver._starts._steps or driver._tokens._steps is not None or driver._tokens._extension is not None:
+            self.work(1)
 
     def do_flash_failed(self) -> None:
         """Flash refuses everything while the slices run."""
