@@ -12,12 +12,10 @@ holds samples of merged worlds against each other):
 
 from typing import Any
 
-from driver_world import HOLDER
 from explored_world import CLOSED, TOLD, Explored
 
 from weldgate_firmware import gate
 from weldgate_firmware import log as logs
-from weldgate_firmware.clock import to_unix
 from weldgate_firmware.sessions import Session, decode
 
 GRAVE = (logs.SESSION, logs.POWERED, logs.USED_ID, logs.LATCH, logs.LOCK)
@@ -36,19 +34,11 @@ def _names(world: Explored, kept: "Session | None") -> dict[bytes, int]:
     for claims in (core.armed, driver._tokens._extension):
         if claims is not None:
             ids.append(claims.id)
-    if _usable(world):
+    if world.usable():
         ids.append((f"t{world.shown}".encode() + b"\0" * 8)[:8])
     for id_ in ids:
         names.setdefault(id_, len(names))
     return names
-
-
-def _usable(world: Explored) -> bool:
-    """Whether the newest token is one that `do_token` would present again."""
-    name = f"t{world.shown}"
-    known = world.tokens.get(name.encode())
-    good = known is not None and known["holder"] == HOLDER and known["expires_s"] > to_unix(world.clock.now_s)
-    return good and not world.used(name)
 
 
 def _session(session: "Session | None", names: dict[bytes, int], world: Explored) -> Any:
@@ -121,7 +111,7 @@ def digest(world: Explored) -> tuple[Any, ...]:
             )
             for id_ in names
         ),
-        (_usable(world), world.story.newest != b""),
+        (world.usable(), world.story.newest != b""),
         (tokens._steps and (tokens._via, _presented(world, names)), tokens._extension is not None),
         (starts._at, len(starts._steps), starts._turns, _session(starts._fresh, names, world)),
         tuple(sorted(mode for mode, _ in core.holds.locks.values())),

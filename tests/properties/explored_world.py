@@ -137,12 +137,16 @@ class Explored(World):
         self.token(f"t{self.shown}", holder=holder, issued_s=NOW_UNIX + passed_s, expires_s=passed_s + 8 * 3600)
         return f"t{self.shown}"
 
-    def _newest(self) -> str:
-        """Return the newest token, where it is neither used up nor another holder's nor expired, else a new one."""
+    def usable(self) -> bool:
+        """Whether the newest token is neither used up nor another holder's nor expired."""
         name = f"t{self.shown}"
         known = self.tokens.get(name.encode())
         good = known is not None and known["holder"] == HOLDER and known["expires_s"] > to_unix(self.clock.now_s)
-        return name if good and not self.used(name) else self._issue(HOLDER)
+        return good and not self.used(name)
+
+    def _newest(self) -> str:
+        """Return the newest token, where it is still good, else a new one."""
+        return f"t{self.shown}" if self.usable() else self._issue(HOLDER)
 
     def _verify(self, data: bytes, context: Any) -> Steps:
         """As the world's, in one slice."""
