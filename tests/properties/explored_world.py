@@ -18,6 +18,7 @@ from weldgate_firmware.clock import to_unix
 from weldgate_firmware.driver import POWER_STEADY_MS
 from weldgate_firmware.meter import SENSOR_FAILED, SENSOR_RECOVERED
 from weldgate_firmware.sense import OVER_CURRENT
+from weldgate_firmware.spool import REFUSAL
 from weldgate_firmware.storage import RING_FIRST
 from weldgate_protocol import messages, reasons
 from weldgate_simulator.flash import ERASE_MS, PROGRAM_MS, VirtualFlash
@@ -184,7 +185,7 @@ class Explored(World):
         """Let the next tick see the button at a level."""
         self.level = pressed
         self.driver.button(pressed)
-        self.pass_time(STEP_MS)
+        self.pass_time(TICK_MS)
 
     def do_pressed(self) -> None:
         self._button(True)
@@ -222,12 +223,13 @@ class Explored(World):
         """Have a signed order verified and carried out."""
         self.ordered += 1
         self.submit(f"o{self.ordered}", type_, **found)
-        self.work(8)
+        self.do_flash_done()
 
     def do_release(self) -> None:
         self._order(messages.RELEASE, lock=LOCK)
 
     def do_clear(self) -> None:
+        self.flowing_ms = 0  # what flows on has to become an alarm anew
         self._order(messages.CLEAR_ALARM, alarms=list(self.driver.core.holds.latches))
 
     def do_power_cut(self) -> None:
@@ -269,7 +271,8 @@ class Explored(World):
             self.work(1)
 
     def do_flash_failed(self) -> None:
-        """Flash refuses everything while the slices run."""
+        """Flash refuses everything while the slices run; a record at least waits for it."""
+        self.driver.core.recorder.note(messages.REFUSAL, {"reason": 1, "via": 1, "count": 1}, REFUSAL)
         self.flash.broken = list(range(self.flash.sector_count))
         self.work(60)
         self.flash.broken = []
