@@ -17,12 +17,22 @@ from explored_world import Explored, Heard
 from snapshots import Snapshot, put_back, take
 
 ALPHABET = tuple(sorted(name[3:] for name in vars(Explored) if name.startswith("do_")))
+THEMES = {
+    "start": ("token", "pressed", "released", "flash_done", "slice", "power_cut", "lock"),
+    "limits": ("scan", "scan_used", "tick", "wait", "hours", "flash_done", "slice", "arc_on", "arc_off", "stop", "power_cut"),
+    "holds": ("scan", "flash_done", "lock", "lock_soft", "release", "clear", "arc_on", "arc_off", "tick", "power_cut"),
+    "flash": ("scan", "slice", "flash_done", "flash_failed", "power_cut", "lock", "tick"),
+    "senses": ("scan", "flash_done", "arc_on", "arc_off", "tick", "sensor_fault", "sensor_back", "over_current", "clear"),
+    "supply": ("scan", "scan_used", "other", "flash_done", "slice", "power_failing", "power_back", "power_cut", "hours"),
+    "button": ("token", "pressed", "released", "tick", "blocked", "flash_done", "power_cut", "scan_used"),
+}
 
 
 class Explorer:
     """The worlds to go on from, and those seen."""
 
-    def __init__(self, roots: "list[tuple[str, ...]]", compare_one_in: int = 0) -> None:
+    def __init__(self, alphabet: tuple[str, ...], compare_one_in: int = 0) -> None:
+        self.alphabet = alphabet
         self.world = Explored()
         self.world.run(15000)
         self.world.do_tick()
@@ -35,16 +45,11 @@ class Explorer:
         self._rng = random.Random(1)
         self.mismatches: list[Any] = []
         begin = take(self.world, None, self.fixed)
-        for root in roots:
-            put_back(begin)
-            for event in root:
-                self.do(event)
-            self._keep(begin, root)
+        self._keep(begin, ())
         self.states.append(len(self.layer))
 
     def do(self, event: str) -> None:
         """Let one event happen and hold the promises against it."""
-        self.world.flash._random = 12345  # what a failed program leaves is the same in equal worlds
         getattr(self.world, "do_" + event)()
         self.world.check()
 
@@ -61,7 +66,7 @@ class Explorer:
     def _compare(self, known: "tuple[Snapshot, tuple[str, ...]]", path: "tuple[str, ...]") -> None:
         """Hold a merged world against the one it was merged with: each next event must lead both to equal worlds."""
         mine = take(self.world, known[0], self.fixed)
-        for event in ALPHABET:
+        for event in self.alphabet:
             ends = []
             for one in (known[0], mine):
                 put_back(one)
@@ -76,7 +81,7 @@ class Explorer:
         """One event more, from each world of the last layer."""
         layer, self.layer = self.layer, []
         for taken, path in layer:
-            for event in ALPHABET:
+            for event in self.alphabet:
                 put_back(taken)
                 story = (*path, event)
                 try:
@@ -91,12 +96,15 @@ class Explorer:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--depth", type=int, default=4)
+    parser.add_argument("--theme", default="")
+    parser.add_argument("--seconds", type=int, default=100)
     parser.add_argument("--compare", type=int, default=0)
     got = parser.parse_args()
     t = time.time()
-    e = Explorer([()], got.compare)
+    e = Explorer(THEMES.get(got.theme, ALPHABET), got.compare)
     print(e.states, len(e.layer[0][0]), round(time.time() - t, 1), flush=True)
     for d in range(got.depth):
+        if time.process_time() > got.seconds: break
         e.deeper()
         print(d + 1, e.states[-1], sum(e.states), e.edges, round(time.time() - t, 1), "pairs", len(e.world.posted), flush=True)
     print("compared", e.compared, "mismatches", len(e.mismatches))

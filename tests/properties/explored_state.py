@@ -16,6 +16,7 @@ from explored_world import CLOSED, TOLD, Explored
 
 from weldgate_firmware import gate
 from weldgate_firmware import log as logs
+from weldgate_firmware.clock import to_unix
 from weldgate_firmware.sessions import Session, decode
 
 GRAVE = (logs.SESSION, logs.POWERED, logs.USED_ID, logs.LATCH, logs.LOCK)
@@ -36,6 +37,8 @@ def _names(world: Explored, kept: "Session | None") -> dict[bytes, int]:
             ids.append(claims.id)
     if world.usable():
         ids.append((f"t{world.shown}".encode() + b"\0" * 8)[:8])
+    if world.story.newest:
+        ids.append(world.story.newest)
     for id_ in ids:
         names.setdefault(id_, len(names))
     return names
@@ -58,7 +61,14 @@ def _presented(world: Explored, names: dict[bytes, int]) -> Any:
     """Which token is being verified."""
     data = world.driver._tokens._steps._what
     id_ = (data + b"\0" * 8)[:8]
-    return (names.get(id_, -1), world.tokens[data]["holder"], world.used(data.decode()))
+    return (names.get(id_, -1), world.tokens[data]["holder"], world.used(data.decode()), _times(world, id_))
+
+
+def _times(world: Explored, id_: bytes) -> Any:
+    """Whether a token is over, and whether it would move the clock."""
+    known = world.tokens.get(id_.rstrip(b"\0"))
+    now_s = to_unix(world.clock.now_s)
+    return None if known is None else (known["expires_s"] > now_s, known["issued_s"] > now_s)
 
 
 def _fact(item: tuple[int, bytes, Any], names: dict[bytes, int]) -> Any:
@@ -104,14 +114,14 @@ def digest(world: Explored) -> tuple[Any, ...]:
         tuple(
             (
                 log.get(logs.USED_ID, id_) is not None,
-                world.acted_ms >= world.verified.get(id_, world.ms + 1),
+                id_ in world.scanned or world.acted_ms >= world.verified.get(id_, world.ms),
                 id_ in world.verified,
-                id_ in world.scanned,
                 world.story.last.get(id_, 0),
+                _times(world, id_),
             )
             for id_ in names
         ),
-        (world.usable(), world.story.newest != b""),
+        (world.usable(), names.get(world.story.newest, -1)),
         (tokens._steps and (tokens._via, _presented(world, names)), tokens._extension is not None),
         (starts._at, len(starts._steps), starts._turns, _session(starts._fresh, names, world)),
         tuple(sorted(mode for mode, _ in core.holds.locks.values())),
