@@ -13,8 +13,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 from explored_state import digest
-from explored_world import Explored, Heard
+from explored_world import NOW_UNIX, Explored, Heard
 from snapshots import Snapshot, put_back, take
+
+from weldgate_firmware.clock import SYNCED
 
 ALPHABET = tuple(sorted(name[3:] for name in vars(Explored) if name.startswith("do_")))
 THEMES = {
@@ -34,6 +36,7 @@ class Explorer:
     def __init__(self, alphabet: tuple[str, ...], compare_one_in: int = 0) -> None:
         self.alphabet = alphabet
         self.world = Explored()
+        self.world.driver.time_offered(NOW_UNIX, 0, SYNCED)
         self.world.run(15000)
         self.world.do_tick()
         self.fixed = frozenset((id(Heard.TABLE), id(self.world.posted)))

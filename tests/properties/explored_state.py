@@ -61,14 +61,13 @@ def _presented(world: Explored, names: dict[bytes, int]) -> Any:
     """Which token is being verified."""
     data = world.driver._tokens._steps._what
     id_ = (data + b"\0" * 8)[:8]
-    return (names.get(id_, -1), world.tokens[data]["holder"], world.used(data.decode()), _times(world, id_))
+    return (names.get(id_, -1), world.tokens[data]["holder"], world.used(data.decode()), _good(world, id_))
 
 
-def _times(world: Explored, id_: bytes) -> Any:
-    """Whether a token is over, and whether it would move the clock."""
+def _good(world: Explored, id_: bytes) -> bool:
+    """Whether a token is not over."""
     known = world.tokens.get(id_.rstrip(b"\0"))
-    now_s = to_unix(world.clock.now_s)
-    return None if known is None else (known["expires_s"] > now_s, known["issued_s"] > now_s)
+    return known is not None and known["expires_s"] > to_unix(world.clock.now_s)
 
 
 def _fact(item: tuple[int, bytes, Any], names: dict[bytes, int]) -> Any:
@@ -114,10 +113,10 @@ def digest(world: Explored) -> tuple[Any, ...]:
         tuple(
             (
                 log.get(logs.USED_ID, id_) is not None,
-                id_ in world.scanned or world.acted_ms >= world.verified.get(id_, world.ms),
+                id_ in world.scanned or (id_ in world.verified and world.acted_ms > world.verified[id_]),
                 id_ in world.verified,
                 world.story.last.get(id_, 0),
-                _times(world, id_),
+                _good(world, id_),
             )
             for id_ in names
         ),
