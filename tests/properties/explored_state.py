@@ -113,7 +113,7 @@ def digest(world: Explored) -> tuple[Any, ...]:
         tuple(
             (
                 log.get(logs.USED_ID, id_) is not None,
-                id_ in world.scanned or (id_ in world.verified and world.acted_ms > world.verified[id_]),
+                id_ in world.scanned or id_ in world.acted_for,
                 id_ in world.verified,
                 world.story.last.get(id_, 0),
                 _good(world, id_),
@@ -131,8 +131,9 @@ def digest(world: Explored) -> tuple[Any, ...]:
         tuple((item[0], names.get(item[1]["token"], -1)) for item in core.recorder._queue if item[0] in TOLD),
         len(core.facts) > 0,
         (core.facts.failing, core.recorder.failing, spool.failed, log.failed, spool.skipped is not None),
-        (driver._chores._retry_ms, driver._chores._erase_ticks > 0),
-        (ring.clean >= spool.goal, spool.admits(2), log.admits()),
+        tuple(item[2] for item in core.recorder._queue) if spool.failed else None,
+        driver._chores._retry_ms,
+        (min(ring.clean, spool.goal), spool.admits(2), log.admits()),
         (log._main.torn, log._guard.torn, log._together, log._stale, log._doubt, log._main.worn(), log._guard.worn()),
         (log._main.spare, log._guard.spare),
         (sense.burning, sense.arc_on, sense._segment, sense.quiet_ms if sense._segment else 0),

@@ -85,7 +85,7 @@ class Explored(World):
 
     def __init__(self, **settings: Any) -> None:
         self.story = Story(b"")
-        self.acted_ms = -1  # the last local act
+        self.acted_for: set[bytes] = set()  # tokens that had been verified when a local act came
         self.cut = True  # power has come and no act has happened since
         self.level = self.seen_level = True
         self.released_ms = 0  # how long samples have shown it released; two of them prove 50 ms at most
@@ -93,7 +93,7 @@ class Explored(World):
         self.flowing_ms = 0  # how long a current has flowed past the open relay, as far as windows were fed
         self.shown = self.ordered = 0
         self.scanned: set[bytes] = set()  # ids of the tokens that the chip's own scanner saw since boot
-        self.verified: dict[bytes, int] = {}  # when each token was first verified since boot
+        self.verified: set[bytes] = set()  # ids of tokens verified since boot
         self.broken: list[str] = []
         self.posted: set[int] = set()  # pairs of the gate's table that were posted
         super().__init__(flash=StubbornFlash(SECTORS), **settings)
@@ -116,11 +116,15 @@ class Explored(World):
             self.released_ms += 0 if self.level else min(gap_ms, 50)
         else:
             if self.level and self.released_ms >= 200:
-                self.acted_ms = self.ms
-                self.cut = False
+                self._act()
             self.released_ms = 0
             self.seen_level = self.level
         super().tick()
+
+    def _act(self) -> None:
+        """Somebody at the machine has acted."""
+        self.acted_for |= self.verified
+        self.cut = False
 
     def pass_time(self, ms: int) -> None:
         """Let time pass in steps of 100 ms, with the sensor's windows and no slice of work."""
@@ -169,8 +173,7 @@ class Explored(World):
 
     def _present(self, via: int, name: str) -> None:
         if via == SCANNER:
-            self.acted_ms = self.ms
-            self.cut = False
+            self._act()
             self.scanned.add((name.encode() + b"\0" * 8)[:8])
         self.driver.token(name.encode(), via)
 
@@ -246,7 +249,7 @@ class Explored(World):
 
     def do_power_cut(self) -> None:
         self.cut = True
-        self.verified = {}
+        self.verified = set()
         self.scanned = set()
         self.power_cut()
         self.level = self.seen_level = True
@@ -265,10 +268,14 @@ class Explored(World):
 
     def do_flash_done(self) -> None:
         """Everything that waits for flash or for its turn is done."""
-        chores = self.driver._chores
         busy = True
-        while busy or chores._erase_ticks:
+        while busy or self.driver._chores._erase_ticks:
             busy = self.driver.work()
+            self.tick()
+
+    def _calm(self) -> None:
+        """Let the pause between two erases end, which is counted in ticks."""
+        while self.driver._chores._erase_ticks:
             self.tick()
 
     def do_slice(self) -> None:
@@ -281,6 +288,7 @@ class Explored(World):
             self.tick()
         if driver._starts._steps or driver._tokens._steps is not None or driver._tokens._extension is not None:
             self.work(1)
+        self._calm()
 
     def do_flash_failed(self) -> None:
         """Flash refuses everything while the slices run; a record at least waits for it."""
@@ -288,6 +296,7 @@ class Explored(World):
         self.flash.broken = list(range(self.flash.sector_count))
         self.work(60)
         self.flash.broken = []
+        self._calm()
 
     def do_arc_on(self) -> None:
         """Current flows: an arc with the relay closed, a bypass with the relay open."""
@@ -339,10 +348,9 @@ class Explored(World):
         assert not core.holds.any, "closed though something is held"
         assert not core.sensor_fault, "closed with a failed sensor"
         assert not core.power_failing, "closed while the supply goes"
-        assert not self.cut, "resumed by itself after a power cut"
-        verified_ms = self.verified.get(session.token, -1)
-        assert self.acted_ms >= 0, "closed without any local act"
-        assert self.acted_ms > verified_ms or session.token in self.scanned, "closed by an act before the token"
+        assert not self.cut, "closed without an act since power came"
+        acted = session.token in self.acted_for or session.token in self.scanned
+        assert acted or session.token not in self.verified, "closed by an act before the token"
         assert self.used(session.token.rstrip(b"\0").decode()), "closed before the used id was durable"
         assert session.left(self.clock)[0] > 0, "closed with nothing left"
         last = self.read_story().last.get(session.token, 0)
@@ -350,7 +358,7 @@ class Explored(World):
 
     def _judge_token(self, data: bytes, context: Any) -> Any:
         claims = super()._judge_token(data, context)
-        self.verified.setdefault(claims.id, self.ms)
+        self.verified.add(claims.id)
         return claims
 
     def check(self) -> None:
