@@ -131,7 +131,7 @@ def digest(world: Explored) -> tuple[Any, ...]:
         tuple((item[0], names.get(item[1]["token"], -1)) for item in core.recorder._queue if item[0] in TOLD),
         len(core.facts) > 0,
         (core.facts.failing, core.recorder.failing, spool.failed, log.failed, spool.skipped is not None),
-        tuple(item[2] for item in core.recorder._queue) if spool.failed else None,
+        core.recorder._queue[0][2] if len(core.recorder) else -1,
         driver._chores._retry_ms,
         (min(ring.clean, spool.goal), spool.admits(2), log.admits()),
         (log._main.torn, log._guard.torn, log._together, log._stale, log._doubt, log._main.worn(), log._guard.worn()),

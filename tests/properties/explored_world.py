@@ -24,6 +24,7 @@ from weldgate_protocol import messages, reasons
 from weldgate_simulator.flash import ERASE_MS, PROGRAM_MS, VirtualFlash
 
 SECTORS = RING_FIRST + 12
+SECTOR_BYTES = 16384  # four times the chip's: within an exploration no sector fills up
 STEP_MS = 100
 TICK_MS = 400  # one event "tick": a button's release, a pause of an arc, half of what S4 needs
 LOCK = b"lock-001"
@@ -96,7 +97,7 @@ class Explored(World):
         self.verified: set[bytes] = set()  # ids of tokens verified since boot
         self.broken: list[str] = []
         self.posted: set[int] = set()  # pairs of the gate's table that were posted
-        super().__init__(flash=StubbornFlash(SECTORS), **settings)
+        super().__init__(flash=StubbornFlash(SECTORS, SECTOR_BYTES), **settings)
 
     def built(self) -> None:
         """Put an ear at the gate; give the meter a fault of its own, not its class's."""
@@ -251,6 +252,7 @@ class Explored(World):
         self.cut = True
         self.verified = set()
         self.scanned = set()
+        self.acted_for = set()
         self.power_cut()
         self.level = self.seen_level = True
         self.released_ms = self.flowing_ms = 0

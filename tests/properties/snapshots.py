@@ -15,7 +15,7 @@ from weldgate_protocol._compat import HmacKey
 
 # Never changed once made, or the same in all worlds; nothing below them is looked at.
 FIXED = frozenset((int, float, str, bytes, bool, type(None), type, Config, Profile, HmacKey, memoryview))
-PIECE_BYTES = 4096
+PIECE_BYTES = 16384
 
 Snapshot = dict[int, tuple[Any, Any]]
 
