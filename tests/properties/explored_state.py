@@ -17,6 +17,7 @@ from explored_world import CLOSED, TOLD, Explored
 from weldgate_firmware import gate
 from weldgate_firmware import log as logs
 from weldgate_firmware.clock import to_unix
+from weldgate_firmware.ring_format import DIRTY, RETIRED
 from weldgate_firmware.sessions import Session, decode
 
 GRAVE = (logs.SESSION, logs.POWERED, logs.USED_ID, logs.LATCH, logs.LOCK)
@@ -131,7 +132,7 @@ def digest(world: Explored) -> tuple[Any, ...]:
         tuple((item[0], names.get(item[1]["token"], -1)) for item in core.recorder._queue if item[0] in TOLD),
         len(core.facts) > 0,
         (core.facts.failing, core.recorder.failing, spool.failed, log.failed, spool.skipped is not None),
-        core.recorder._queue[0][2] if len(core.recorder) else -1,
+        tuple(min(ring.state.count(one), spool.goal) for one in (DIRTY, RETIRED)),
         driver._chores._retry_ms,
         (min(ring.clean, spool.goal), spool.admits(2), log.admits()),
         (log._main.torn, log._guard.torn, log._together, log._stale, log._doubt, log._main.worn(), log._guard.worn()),

@@ -293,8 +293,10 @@ class Explored(World):
         self._calm()
 
     def do_flash_failed(self) -> None:
-        """Flash refuses everything while the slices run; a record at least waits for it."""
-        self.driver.core.recorder.note(messages.REFUSAL, {"reason": 1, "via": 1, "count": 1}, REFUSAL)
+        """Flash refuses everything while the slices run; a refusal waits for it before all else."""
+        recorder = self.driver.core.recorder
+        recorder.note(messages.REFUSAL, {"reason": 1, "via": 1, "count": 1}, REFUSAL)
+        recorder._queue = recorder._queue[-1:] + recorder._queue[:-1]
         self.flash.broken = list(range(self.flash.sector_count))
         self.work(60)
         self.flash.broken = []
