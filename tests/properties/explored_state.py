@@ -17,8 +17,8 @@ from explored_world import CLOSED, TOLD, Explored
 from weldgate_firmware import gate
 from weldgate_firmware import log as logs
 from weldgate_firmware.clock import to_unix
-from weldgate_firmware.ring_format import DIRTY, RETIRED
 from weldgate_firmware.sessions import Session, decode
+from weldgate_firmware.spool import SESSION
 
 GRAVE = (logs.SESSION, logs.POWERED, logs.USED_ID, logs.LATCH, logs.LOCK)
 MOST_QUEUED = 20  # the recorder's room for records of a session
@@ -132,11 +132,11 @@ def digest(world: Explored) -> tuple[Any, ...]:
         tuple((item[0], names.get(item[1]["token"], -1)) for item in core.recorder._queue if item[0] in TOLD),
         len(core.facts) > 0,
         (core.facts.failing, core.recorder.failing, spool.failed, log.failed, spool.skipped is not None),
-        tuple(min(ring.state.count(one), spool.goal) for one in (DIRTY, RETIRED)),
+        bytes(ring.state[ring.head :] + ring.state[: ring.head]),
         driver._chores._retry_ms,
-        (min(ring.clean, spool.goal), spool.admits(2), log.admits()),
+        (spool.admits(SESSION), log.admits()),
         (log._main.torn, log._guard.torn, log._together, log._stale, log._doubt, log._main.worn(), log._guard.worn()),
-        (log._main.spare, log._guard.spare),
+        (log._main.spare, log._guard.spare, log._main._erased, log._guard._erased),
         (sense.burning, sense.arc_on, sense._segment, sense.quiet_ms if sense._segment else 0),
         (sense.current_ma, sense.meter.fault),
         None if closed else (min(watch._open_ms, 1000), watch._over_ms, min(watch._since_ms, 300), watch.over),
