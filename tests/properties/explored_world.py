@@ -144,7 +144,7 @@ class Explored(World):
             self.charge(1000 * part_s)
             self.driver.sensed(self.sense.window())
             self.tick()
-            self.work(60)
+            self.do_flash_done()
 
     # -- what can happen ---------------------------------------------------------
 
@@ -300,6 +300,7 @@ class Explored(World):
         self.flash.broken = list(range(self.flash.sector_count))
         self.work(60)
         self.flash.broken = []
+        self.tick()
         self._calm()
 
     def do_arc_on(self) -> None:
