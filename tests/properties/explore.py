@@ -18,11 +18,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 from explored_state import digest
-from explored_world import NOW_UNIX, Explored, Heard
+from explored_world import Explored, Heard
 from snapshots import Snapshot, put_back, take
 
 from weldgate_firmware import gate
-from weldgate_firmware.clock import SYNCED
 
 ALPHABET = tuple(sorted(name[3:] for name in vars(Explored) if name.startswith("do_")))
 THEMES = {
@@ -57,10 +56,7 @@ class Explorer:
 
     def __init__(self, alphabet: Path_, compare_one_in: int = 0) -> None:
         self.alphabet = alphabet
-        self.world = Explored()
-        self.world.driver.time_offered(NOW_UNIX, 0, SYNCED)
-        self.world.settle()
-        self.world.do_tick()
+        self.world = Explored().ready()
         self.states: list[int] = []
         self.edges = self.compared = 0
         self.mismatches: list[tuple[Path_, Path_, str, Any]] = []

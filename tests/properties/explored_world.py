@@ -14,7 +14,7 @@ from driver_world import CONSOLE, DOWNLINK, HOLDER, NOW_UNIX, OTHER, SCANNER, St
 
 from weldgate_firmware import gate, sessions
 from weldgate_firmware import log as logs
-from weldgate_firmware.clock import to_unix
+from weldgate_firmware.clock import SYNCED, to_unix
 from weldgate_firmware.driver import POWER_STEADY_MS
 from weldgate_firmware.meter import SENSOR_FAILED, SENSOR_RECOVERED
 from weldgate_firmware.sense import OVER_CURRENT
@@ -84,7 +84,7 @@ class Story:
 class Explored(World):
     """A world that remembers what was really done to it, for the promises."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, flash: "VirtualFlash | None" = None, **settings: Any) -> None:
         self.story = Story(b"")
         self.acted_for: set[bytes] = set()  # tokens that had been verified when a local act came
         self.cut = True  # power has come and no act has happened since
@@ -97,7 +97,14 @@ class Explored(World):
         self.verified: set[bytes] = set()  # ids of tokens verified since boot
         self.broken: list[str] = []
         self.posted: set[int] = set()  # pairs of the gate's table that were posted
-        super().__init__(flash=StubbornFlash(SECTORS, SECTOR_BYTES), **settings)
+        super().__init__(flash=flash or StubbornFlash(SECTORS, SECTOR_BYTES), **settings)
+
+    def ready(self) -> "Explored":
+        """Let the chip learn the time and do what a boot leaves to be done."""
+        self.driver.time_offered(NOW_UNIX, 0, SYNCED)
+        self.settle()
+        self.do_tick()
+        return self
 
     def built(self) -> None:
         """Put an ear at the gate; give the meter a fault of its own, not its class's."""
