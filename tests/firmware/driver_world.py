@@ -231,8 +231,12 @@ class World:
             self.settings.get("verify", self._verify),
             self.settings.get("judge", self._judge),
         )
+        self.built()
         self.driver.boot(cause)
         return self
+
+    def built(self):
+        """The driver is built and has not booted yet."""
 
     def power_cut(self, cause=1):
         """Take the power away and bring it back: same flash, nothing else."""
@@ -313,6 +317,11 @@ class World:
 
     def order(self, name, type_, **found):
         """Make an order, hand it in and let it be carried out."""
+        self.submit(name, type_, **found)
+        self.run(1000)
+
+    def submit(self, name, type_, **found):
+        """Make an order and hand it in."""
         kinds = {
             messages.RELEASE: b"release",
             messages.CLEAR_ALARM: b"clear-alarm",
@@ -325,7 +334,6 @@ class World:
         fields.update(found)
         self.orders[name.encode()] = Order(kinds[type_], KID, fields)
         self.driver.order(type_, name.encode())
-        self.run(1000)
 
     def _judge(self, kind, data, context):
         return Steps(self._judge_order, (kind, data), context)
