@@ -1,9 +1,10 @@
 """Known chips and their keys: one file of JSON lines, mode 0600, read by the collector and written by the tools.
 
 A line is ``{"device": "<decimal>", "generation": 1, "up": "<64 hex>", "down": "<64 hex>"}``: the two keys the issuer
-gives the collector in charge (DESIGN §2.3), never the seal's. A file that others may read is refused. Keys reach
-neither a message, a log nor a ``repr``. Writers hold a lock and replace the file whole, so that a reader always sees
-an old or a new one.
+gives the collector in charge (DESIGN §2.3), never the seal's; ``previous_up`` and ``previous_down`` are those of the
+generation before, under which a chip speaks until its rekey has reached it. A file that others may read is refused.
+Keys reach neither a message, a log nor a ``repr``. Writers hold a lock and replace the file whole, so that a reader
+always sees an old or a new one.
 """
 
 import fcntl
@@ -44,6 +45,9 @@ _DEVICE = re.compile(r"0|[1-9][0-9]{0,18}")
 DEVICE_MAX = (1 << 63) - 1  # DESIGN §2: device < 2^63, so that SQLite and JSON carry it unharmed
 
 
+_Keys = tuple[bytes, bytes, bytes, bytes]  # up, down, and the generation's before, empty for none
+
+
 class Chip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One known chip. ``device`` is the decimal text of its number."""
 
@@ -52,6 +56,7 @@ class Chip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     up: str
     down: str
     previous_up: str = ""  # K_up of the generation before, for frames spooled under it
+    previous_down: str = ""  # K_down of it, for a chip that the rekey has not reached
 
     def __repr__(self) -> str:
         return f"Chip(device={self.device!r}, generation={self.generation})"
@@ -66,7 +71,7 @@ class Chips:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._known = _Known()
-        self._stamp: tuple[int, int, int] = (0, 0, 0)
+        self._stamp: tuple[int, ...] = ()
         self.reload()
 
     def __len__(self) -> int:
@@ -79,23 +84,29 @@ class Chips:
             True when the known chips were replaced.
 
         Raises:
-            ChipsError: the file is wrong.
-            KeyFileError: the file is missing or readable by others.
+            ChipsError: the file is wrong; once, until it changes.
+            KeyFileError: the file is missing or readable by others, likewise.
         """
-        stamp = _stamp(self._path)
+        try:
+            stamp = _stamp(self._path)
+        except KeyFileError:
+            if self._stamp == _MISSING:
+                return False
+            self._stamp = _MISSING
+            raise
         if stamp == self._stamp:
             return False
+        self._stamp = stamp
         known = _Known()
         with closing(_read(self._path)) as found:
-            for _, chip, (up, down, previous_up) in found:
-                known.add(int(chip.device), chip.generation, up, down, previous_up)
+            for _, chip, keys in found:
+                known.add(int(chip.device), chip.generation, keys)
         twice = known.sort()
         if twice is not None:
             for _ in read_chips(self._path):
                 pass  # it knows the line
             raise ChipsError(TOOL_BAD_INPUT, f"{self._path}: chip {twice} was there twice")
         self._known = known
-        self._stamp = stamp
         return True
 
     def lookup(self, device: bytes) -> ChipKeys | None:
@@ -115,13 +126,14 @@ class _Known:
     def __init__(self) -> None:
         self.devices = array("Q")
         self._keys = bytearray()
-        self._previous: dict[int, bytes] = {}  # of the few that were rekeyed
+        self._previous: dict[int, tuple[bytes, bytes]] = {}  # of the few that were rekeyed
 
-    def add(self, device: int, generation: int, up: bytes, down: bytes, previous_up: bytes) -> None:
+    def add(self, device: int, generation: int, keys: _Keys) -> None:
+        up, down, *before = keys
         self.devices.append(device)
         self._keys += self._KEYS.pack(generation, up, down)
-        if previous_up:
-            self._previous[device] = previous_up
+        if any(before):
+            self._previous[device] = (before[0], before[1])
 
     def sort(self) -> int | None:
         """Put the chips in order; return one that is there twice."""
@@ -138,7 +150,7 @@ class _Known:
         if place == len(self.devices) or self.devices[place] != device:
             return None
         generation, up, down = self._KEYS.unpack_from(self._keys, place * self._KEYS.size)
-        return ChipKeys(generation, up, down, self._previous.get(device, b""))
+        return ChipKeys(generation, up, down, *self._previous.get(device, (b"", b"")))
 
 
 def read_chips(path: Path) -> Iterator[Chip]:
@@ -160,7 +172,7 @@ def read_chips(path: Path) -> Iterator[Chip]:
             yield chip
 
 
-def _read(path: Path) -> Generator[tuple[int, Chip, tuple[bytes, bytes, bytes]], None, None]:
+def _read(path: Path) -> Generator[tuple[int, Chip, _Keys], None, None]:
     """Yield line number, chip and its keys, each checked, line by line: a province's file is a hundred megabytes."""
     decoder = msgspec.json.Decoder(Chip)
     with _open_secret(path) as file:
@@ -275,14 +287,15 @@ def write_secret(path: Path, data: bytes) -> None:
         os.close(folder)
 
 
-def _check(chip: Chip) -> tuple[bytes, bytes, bytes]:
-    """Return a chip's keys: up, down, the one before up."""
+def _check(chip: Chip) -> _Keys:
+    """Return a chip's keys."""
     if not _DEVICE.fullmatch(chip.device) or int(chip.device) > DEVICE_MAX:
         raise ChipsError(TOOL_BAD_INPUT, f"device is not a plain decimal number of at most {DEVICE_MAX}")
     if not 0 <= chip.generation <= 0xFFFFFFFF:
         raise ChipsError(TOOL_BAD_INPUT, f"generation {chip.generation}, 0 to 4294967295 are allowed")
     previous_up = _key("previous_up", chip.previous_up) if chip.previous_up else b""
-    return _key("up", chip.up), _key("down", chip.down), previous_up
+    previous_down = _key("previous_down", chip.previous_down) if chip.previous_down else b""
+    return _key("up", chip.up), _key("down", chip.down), previous_up, previous_down
 
 
 def _key(name: str, text: str) -> bytes:
@@ -295,12 +308,16 @@ def _key(name: str, text: str) -> bytes:
     return key
 
 
-def _stamp(path: Path) -> tuple[int, int, int]:
+_MISSING = (0, 0, 0)
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Return what shows a change; of its mode too, which has a time of its own."""
     try:
         status = path.stat()
     except OSError as error:
         raise KeyFileError(TOOL_NOT_FOUND, f"{path}: can't be read: {error.strerror}") from error
-    return (status.st_mtime_ns, status.st_ino, status.st_size)
+    return (status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size)
 
 
 def read_secret(path: Path) -> bytes:

@@ -180,7 +180,7 @@ async def _call(sender: Sender, port: int) -> None:
 
 @contextmanager
 def _collector(line: Line) -> Iterator[None]:
-    line.spawn_collector()
+    line.launch_collector()
     try:
         yield
     finally:
