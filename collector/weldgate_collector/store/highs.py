@@ -30,11 +30,11 @@ class HighTable:
         Args:
             highs: (device, epoch, number); of a line's several the highest counts.
         """
-        self._buckets = [bytearray() for _ in range(_BUCKETS)]
+        self._buckets: dict[int, bytearray] = {}  # made when there is something in it
         self._count = 0
         for device, epoch, high in highs:
             key = line_key(device, epoch)
-            bucket = self._buckets[hash(key) & (_BUCKETS - 1)]
+            bucket = self._bucket(key)
             if key in bucket or not high:
                 self.raise_to(key, high)
             else:
@@ -46,13 +46,13 @@ class HighTable:
 
     def get(self, key: bytes) -> int:
         """Return a line's number, 0 for one that isn't known."""
-        bucket = self._buckets[hash(key) & (_BUCKETS - 1)]
+        bucket = self._buckets.get(hash(key) & (_BUCKETS - 1), b"")
         at = _place(bucket, key)
         return 0 if at < 0 else int.from_bytes(bucket[at + _KEY_BYTES : at + _ENTRY_BYTES], "big")
 
     def put(self, key: bytes, high: int) -> None:
         """Set a line's number."""
-        bucket = self._buckets[hash(key) & (_BUCKETS - 1)]
+        bucket = self._bucket(key)
         at = _place(bucket, key)
         if at < 0:
             bucket += key + high.to_bytes(4, "big")
@@ -67,7 +67,7 @@ class HighTable:
 
     def pop(self, key: bytes) -> int:
         """Forget a line and return its number, 0 for one that isn't known."""
-        bucket = self._buckets[hash(key) & (_BUCKETS - 1)]
+        bucket = self._bucket(key)
         at = _place(bucket, key)
         if at < 0:
             return 0
@@ -79,16 +79,24 @@ class HighTable:
     def copy(self) -> "HighTable":
         """Return another table with the same lines."""
         other = HighTable()
-        other._buckets, other._count = [bucket[:] for bucket in self._buckets], self._count
+        other._buckets = {number: bucket[:] for number, bucket in self._buckets.items()}
+        other._count = self._count
         return other
 
     def rows(self) -> Iterator[tuple[int, int, int]]:
         """Yield (device, epoch, number) of each line, in no order; the table must not change meanwhile."""
-        for bucket in self._buckets:
+        for bucket in self._buckets.values():
             yield from _ENTRY.iter_unpack(bucket)
 
+    def _bucket(self, key: bytes) -> bytearray:
+        number = hash(key) & (_BUCKETS - 1)
+        bucket = self._buckets.get(number)
+        if bucket is None:
+            bucket = self._buckets[number] = bytearray()
+        return bucket
 
-def _place(bucket: bytearray, key: bytes) -> int:
+
+def _place(bucket: bytes | bytearray, key: bytes) -> int:
     """Return where a line's entry begins, -1 for nowhere."""
     at = bucket.find(key)
     while at > 0 and at % _ENTRY_BYTES:  # bytes of two entries that look like this key
