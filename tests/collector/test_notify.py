@@ -99,7 +99,7 @@ def test_service_that_stands_still_is_not_fed() -> None:
         beats = asyncio.create_task(entry._beat(service, Manager({"WATCHDOG_USEC": "3000"}, 1)))
         found = []
         async with asyncio.timeout(20):
-            for late in (0.0, entry._ROUNDS_LATE_S, 0.0):
+            for late in (0.0, entry._ROUNDS_LATE_S + 1, 0.0):
                 late_s[0], fed[0], until = late, 0, looks[0] + 3
                 while looks[0] < until:
                     await asyncio.sleep(0)
