@@ -24,6 +24,7 @@ from weldgate_protocol.frame import FLAG_PARITY, tag_matches
 from weldgate_tools.output import print_json
 from weldgate_tools.places import store_file
 from weldgate_tools.store_print import table, write_csv
+from weldgate_tools.store_seals import seals
 from weldgate_tools.units import CHIP, MOMENT, device_text, moment_text
 
 __all__ = ["COMMANDS"]
@@ -257,4 +258,4 @@ def join(place: Path, target: Path, as_json: bool) -> None:
         click.echo(f"{done.segments} files joined, rows through {done.last}")
 
 
-COMMANDS = (gaps, check, salvage, backup, restore, join)
+COMMANDS = (gaps, seals, check, salvage, backup, restore, join)
