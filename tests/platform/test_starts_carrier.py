@@ -216,3 +216,4 @@ def test_carrier_brings_orders_and_takes_results_over_a_real_broker(tmp_path: Pa
             carrier.stop()
             collector.disconnect()
             collector.loop_stop()
+            collector.on_message = collector.on_subscribe = None
