@@ -223,8 +223,8 @@ def _damaged(site: Site, damage: Callable[[Path], None]) -> list[Trouble]:
         site.flow(0.5)
     site.wire.cut()
     site.line.stop_collector()
-    salvage_store(site.line.store)
-    found = [finding.text for report in check_store(site.line.store) for finding in report.findings]
+    salvage_store(site.line.store, tag_matches=site.tag_matches)
+    found = [finding.text for report in check_store(site.line.store, site.tag_matches) for finding in report.findings]
     site.line.start_collector()
     site.wire.join()
     return [Trouble(1, f"after salvage: {text}") for text in found]

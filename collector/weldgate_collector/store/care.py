@@ -14,7 +14,7 @@ from ..errors import StoreError
 from .schema import FRAME, Connect, connect, open_store
 from .segments import LEGACY_NAME, Segment, list_segments, store_folder
 
-__all__ = ["Finding", "SegmentReport", "check_store"]
+__all__ = ["Finding", "SegmentReport", "TagCheck", "check_store"]
 
 _FINDINGS_MAX = 20  # of one kind in one segment; more say nothing new
 
