@@ -311,9 +311,10 @@ class Explored(World):
         self._calm()
 
     def do_arc_on(self) -> None:
-        """Current flows: an arc with the relay closed, a bypass with the relay open."""
+        """Current flows: with the relay closed an arc, for the second in which it is noticed; else a bypass."""
         if self.outputs.closed:
             self.driver.sensed(self.sense.strike())
+            self.pass_time(1000)
         else:
             self.sense.current_ma = BYPASS_MA
 
