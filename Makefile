@@ -13,7 +13,7 @@ READY := $(VENV)/ready-$(shell printf '%s' '$(CURDIR)' | cat - pyproject.toml | 
 CHECKED := protocol firmware collector simulator tools tests/mpy/run.py
 JOBS ?= 2
 
-.PHONY: help setup demo test check lint mpy bench fuzz explore mutants docs clean distclean
+.PHONY: help setup demo test check lint mpy bench fuzz soak explore mutants docs clean distclean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile | expand -t 18
@@ -56,6 +56,7 @@ lint: $(READY) ## check without the tests
 	@$(VENV)/bin/lint-imports
 	@$(PY) -m weldgate_simulator.build
 	@$(PY) protocol/print_tables.py --check
+	@$(PY) collector/build_messages.py --check
 	@$(PY) -m weldgate_tools.cli_text --check docs/cli.md
 	@for script in tests/vectors/build_*.py; do $(PY) "$$script" --check || exit 1; done
 
@@ -68,6 +69,9 @@ bench: $(READY) ## measure, print a table, write build/bench.json
 fuzz: $(READY) ## forged and malformed input into every parser; ARGS="--cases N --seed N --json"
 	@$(PY) -m weldgate_simulator.fuzz $(ARGS)
 
+soak: $(READY) ## one fault after another against the collector; ARGS="--seconds N --seed N --json"
+	@$(PY) -m weldgate_simulator.soak $(ARGS)
+
 explore: $(READY) ## every sequence of twelve events that can happen to a chip, theme by theme; ARGS="--theme NAME --json"
 	@$(PY) tests/properties/explore.py $(ARGS)
 
@@ -76,6 +80,7 @@ mutants: $(READY) ## plant faults one by one; each must turn a test red
 
 docs: $(READY) ## print again the pages and tables that come from the code
 	@$(PY) protocol/print_tables.py
+	@$(PY) collector/build_messages.py
 	@$(PY) -m weldgate_tools.cli_text docs/cli.md
 	@for page in weldgate_protocol.conversation_text:conversation weldgate_firmware.gate_text:gate; do \
 	  $(PY) -m "$${page%%:*}" > "docs/$${page##*:}.md.new" && mv "docs/$${page##*:}.md.new" "docs/$${page##*:}.md" || exit 1; \

@@ -23,6 +23,8 @@ from .replay_ways import Target
 from .service import Service
 from .shipped_files import dashboard_text, unit_text
 from .store import (
+    FRAME,
+    MISSING,
     Aside,
     Gap,
     Line,
@@ -48,6 +50,8 @@ from .upstream.records import Pace, RecordUpstream
 from .upstream.settings import BrokerSection, UpstreamSection
 
 __all__ = [
+    "FRAME",
+    "MISSING",
     "Adapter",
     "Aside",
     "BrokerSection",

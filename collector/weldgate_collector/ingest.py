@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from weldgate_protocol.collector_record import (
+    RECORD_CHALLENGE,
     RECORD_CONFLICT,
     RECORD_GAP,
     RECORD_OPERATOR,
@@ -154,6 +155,11 @@ def silence_row(device: bytes, heartbeat: Frame | None, now_ms: int) -> Row:
     raw, epoch = (b"", bytes(4)) if heartbeat is None else (_raw(heartbeat), heartbeat.epoch)
     record = OwnRecord(RECORD_PRESENCE, device, epoch, frame=raw, online=False, reason=ALARM_SILENT)
     return _own_row(record, now_ms)
+
+
+def challenge_row(frame: Frame, now_ms: int) -> Row:
+    """Return the record of a chip that waits for its holder's live code: whoever knows his phone is to ask it."""
+    return _own_row(OwnRecord(RECORD_CHALLENGE, frame.device, frame.epoch, frame=_raw(frame)), now_ms)
 
 
 def operator_row(device: bytes, text: str, now_ms: int) -> Row:

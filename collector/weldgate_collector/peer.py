@@ -15,7 +15,7 @@ from weldgate_protocol.conversation import HELLO_WAIT
 from weldgate_protocol.errors import EncodeError
 from weldgate_protocol.stream import FrameStream
 
-from .ingest import Presence, gap_row
+from .ingest import Presence, challenge_row, gap_row
 from .links.base import Connection
 from .pace import LOOKUP_BYTES, VOLATILE_BYTES
 from .silence import SESSION_TYPES
@@ -251,6 +251,8 @@ class ChipPeer:
                     row = self._presence.row(True, now_ms)  # what ends an alarm is always on record
                 if row is not None:
                     rows.append(row)
+            elif frame.type == messages.CHALLENGE:
+                rows.append(challenge_row(frame, now_ms))
         elif kind == cc.CAME_ONLINE:
             self._come_online(event[2], event[4])
         elif kind == cc.AHEAD and self._presence is not None:

@@ -11,7 +11,7 @@ from weldgate_firmware import clock as clocks
 from weldgate_firmware import config as configs
 from weldgate_firmware import slots as stores
 from weldgate_firmware.log import IDS_FROM, PRUNED, VERSIONS
-from weldgate_protocol import cbor, keyset, p256
+from weldgate_protocol import cbor, cose, keyset
 from weldgate_protocol._compat import const
 from weldgate_protocol.claims import Context
 from weldgate_protocol.errors import CborError, ConfigError, Refused
@@ -32,6 +32,7 @@ OVER_TIMES = const(2)  # configured over-current is at least so many times the a
 CONFIG = b"config"
 KEY_SET = b"key-set"
 REVOCATIONS = b"revocations"
+REKEY = b"rekey"
 
 # The slots hold: the signed key set; revocations as CBOR {1: version, 2: [token ids], 3: [key ids]}; configuration as
 # CBOR {1: version, 2: settings}.
@@ -68,6 +69,7 @@ class Trust:
         found = {}
         for kind, floor in self._floors.items():
             found[kind] = floor if self.in_force[kind] == floor else floor - 1
+        found[REKEY] = self._core.identity.generation
         return found
 
     def load(self) -> None:
@@ -176,10 +178,10 @@ class Trust:
 
     def _take_key_set(self, key_set: "KeySet") -> None:
         if self._preparing is not None:
-            self._preparing.close()  # it holds a table of p256
+            self._preparing.close()  # it holds a table of ec_comb
         for key in key_set.keys:
             if key.scopes & keyset.SCOPE_START:
-                self._preparing = p256.prepare_steps(key.public)
+                self._preparing = cose.prepare_steps(key.public, key.alg)
                 break
         self.key_set = key_set
         self._core.clock.ceiling_s = clocks.from_unix(key_set.expires_s)

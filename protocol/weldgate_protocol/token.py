@@ -55,7 +55,8 @@ TABLE = (
     (12, "permit_to_s", "uint", False, claims.TIME_MIN_S, claims.TIME_MAX_S),
     (13, "limit_s", "uint", True, 1, LIMIT_MAX_S),
     (14, "offline_s", "uint", True, 0, LIFE_PERMIT_MAX_S),
-)  # 15, the holder's key, is reserved: refused until it means something
+    (15, "proof", "bytes", False, 16, 16),
+)
 CODES = claims.Codes(r.TOKEN_MALFORMED, r.TOKEN_UNKNOWN_CLAIM, r.TOKEN_MISSING_CLAIM, r.TOKEN_CLAIM_RANGE)
 
 
@@ -83,6 +84,7 @@ class Claims:
         self.permit_to_s: "int | None" = found.get("permit_to_s")
         self.limit_s: int = found["limit_s"]
         self.offline_s: int = found["offline_s"]
+        self.proof: "bytes | None" = found.get("proof")
         self.clock_s = 0  # where the tentative floor of an unsure clock moves to; 0 leaves it alone
 
     def __repr__(self) -> str:
@@ -142,7 +144,7 @@ def verify_steps(data: "bytes | str", context: "Context") -> "Generator[None, No
         raise Refused(r.TOKEN_UNKNOWN_KEY, "no key %s in the key set" % sign1.kid.hex())
     if key.kid in context.revoked_keys:
         raise Refused(r.TOKEN_KEY_REVOKED, "key %s is revoked" % key.kid.hex())
-    if sign1.alg != key.alg or key.alg != cose.ES256:
+    if sign1.alg != key.alg or not cose.is_known(key.alg):
         raise Refused(r.TOKEN_ALGORITHM, "token says algorithm %d, its key is for %d" % (sign1.alg, key.alg))
     yield
     good = yield from cose.verify_steps(sign1, KIND, key.alg, key.public)

@@ -1,15 +1,18 @@
 """What systemd hears, over a real datagram socket."""
 
+import asyncio
 import os
 import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from weldgate_collector import add_chips
+from weldgate_collector import add_chips, entry
 from weldgate_collector.notify import Notifier
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "SOCK_CLOEXEC"), reason="Linux")
@@ -73,3 +76,40 @@ def test_program_says_that_it_is_ready_alive_and_stopping(tmp_path: Path) -> Non
     assert heard[0] == "READY=1"
     assert {text.split("\n")[0] for text in heard[1:]} == {"WATCHDOG=1"}
     assert "0 chips online" in heard[1]
+
+
+def test_service_that_stands_still_is_not_fed() -> None:
+    """The loop may turn and the service not: its rounds count, and systemd starts it again when they end."""
+
+    class Manager(Notifier):
+        def __init__(self) -> None:
+            super().__init__({"WATCHDOG_USEC": "3000"}, 1)
+            self.fed = 0
+
+        def alive(self, status: str) -> None:
+            self.fed += 1
+
+    async def scene() -> tuple[int, int, int]:
+        loop = asyncio.get_running_loop()
+        health = {"ok": False, "store": "disk full", "chips_online": 1, "backlog_rows": 2}
+        service: Any = SimpleNamespace(ticked_s=loop.time(), health=lambda: health)
+        manager = Manager()
+        beats = loop.create_task(entry._beat(service, manager))
+        async with asyncio.timeout(20):
+            while not manager.fed:
+                await asyncio.sleep(0.001)
+        service.ticked_s = loop.time() - entry._ROUNDS_LATE_S
+        before = manager.fed
+        for _ in range(20):
+            await asyncio.sleep(0.001)
+        after = manager.fed
+        service.ticked_s = loop.time()
+        async with asyncio.timeout(20):
+            while manager.fed == after:
+                await asyncio.sleep(0.001)
+        beats.cancel()
+        return before, after, manager.fed
+
+    before, after, again = asyncio.run(scene())
+
+    assert before == after < again

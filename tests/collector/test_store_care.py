@@ -21,6 +21,7 @@ from weldgate_collector.store import (
     salvage_store,
     seal,
 )
+from weldgate_collector.store.keeper import Keeper, Retention
 from weldgate_collector.store.lock import take_folder
 from weldgate_protocol.collector_record import RECORD_GAP, decode_record
 
@@ -97,6 +98,30 @@ def test_tag_that_does_not_verify_is_found(tmp_path: Path) -> None:
     assert salvage_store(tmp_path)[:1] == []
 
 
+def test_frame_whose_tag_does_not_verify_is_declared_by_a_salvage_with_keys(tmp_path: Path) -> None:
+    """A bit that flipped in a payload shows by the tag alone: the frame goes aside, its number is declared lost."""
+    grow(tmp_path, 1, 390, rows=150)
+    victim = list_segments(tmp_path)[1]
+    connection = sqlite3.connect(victim.path)
+    idx, seq, raw = connection.execute("SELECT idx, seq, raw FROM records WHERE device = 7 LIMIT 1 OFFSET 9").fetchone()
+    connection.execute("UPDATE records SET raw = ? WHERE idx = ?", (raw[:30] + bytes([raw[30] ^ 1]) + raw[31:], idx))
+    connection.commit()
+    connection.close()
+
+    def tag_matches(raw: bytes) -> bool | None:
+        return raw == frame(int.from_bytes(raw[14:18], "big"), int.from_bytes(raw[2:10], "big"))[6]
+
+    assert salvage_store(tmp_path) == []
+
+    (done,) = salvage_store(tmp_path, tag_matches=tag_matches)
+
+    assert (done.lost_rows, done.declared) == (1, 1)
+    assert done.aside is not None
+    assert declared(tmp_path, 7) == {seq}
+    assert seq not in numbers(tmp_path, 7)
+    assert [finding for report in check_store(tmp_path, tag_matches) for finding in report.findings] == []
+
+
 def damage_flip(path: Path) -> None:
     """Flip bytes in the middle of the file, over several pages."""
     data = bytearray(path.read_bytes())
@@ -111,6 +136,12 @@ def damage_cut(path: Path) -> None:
     os.truncate(path, path.stat().st_size * 9 // 10 // 4096 * 4096)
 
 
+def damage_cut_in_a_row(path: Path) -> None:
+    """Cut the file short in the middle of a frame's tag: with zeros behind it, it still looks like a row."""
+    data = path.read_bytes()
+    os.truncate(path, data.index(b"T" * 8, len(data) // 2) + 4)
+
+
 def damage_head(path: Path) -> None:
     """Spoil the header: nothing can be read any more."""
     path.write_bytes(b"\xff" * 4096 + path.read_bytes()[4096:])
@@ -121,7 +152,7 @@ def damage_all(path: Path) -> None:
     path.write_bytes(b"")
 
 
-@pytest.mark.parametrize("damage", [damage_flip, damage_cut, damage_head, damage_all, os.unlink])
+@pytest.mark.parametrize("damage", [damage_flip, damage_cut, damage_cut_in_a_row, damage_head, damage_all, os.unlink])
 @pytest.mark.parametrize("which", ["first", "middle", "newest"])
 def test_damaged_segment_is_salvaged_and_the_rest_declared(tmp_path: Path, damage: Any, which: str) -> None:
     """Whatever befell a segment: what can be read stays, what can't is declared exactly, the file is set aside."""
@@ -134,7 +165,7 @@ def test_damaged_segment_is_salvaged_and_the_rest_declared(tmp_path: Path, damag
     gone = damage is os.unlink
     if gone and which == "newest":
         assert findings(tmp_path) == []  # nobody can know of it; the writer draws a new id
-    elif not (gone and which == "first"):
+    else:
         assert findings(tmp_path)
 
     done = salvage_store(tmp_path)
@@ -143,7 +174,7 @@ def test_damaged_segment_is_salvaged_and_the_rest_declared(tmp_path: Path, damag
     if not gone:
         assert done[0].aside is not None
         assert done[0].aside.exists()
-        assert (done[0].kept > 0) == (damage in (damage_flip, damage_cut, damage_head))
+        assert (done[0].kept > 0) == (damage != damage_all) or damage is damage_cut_in_a_row
     writer = Writer(tmp_path, 0, 1000, lambda _index: None)
     highs = {chip: high for chip, _, high in writer.highs()}
     writer.stop()
@@ -151,13 +182,63 @@ def test_damaged_segment_is_salvaged_and_the_rest_declared(tmp_path: Path, damag
         stored, told = set(numbers(tmp_path, chip)), declared(tmp_path, chip)
         assert stored <= before[chip]
         high = highs.get(chip, 0)
-        if gone and which == "first":
-            continue  # as if retention had taken it
         assert stored | told >= set(range(1, high + 1))
         assert all(seq > high for seq in before[chip] - stored - told)
         assert not stored & told
     with Reader(tmp_path) as reader:
+        assert all(row.raw == frame(row.seq, row.device)[6] for row in reader.records(kind=1))
         assert [gap.state for gap in find_gaps(reader) if gap.state == "missing"] == []
+
+
+def test_oldest_segment_that_retention_took_is_not_missing(tmp_path: Path) -> None:
+    """What retention took is told from what somebody removed; salvage declares the one and not the other."""
+    grow(tmp_path, 1, 390, rows=150)
+    first, second, third = list_segments(tmp_path)[:3]
+    writer = Writer(tmp_path, 0, 1000, lambda _index: None, segment_rows=150)
+    keeper = Keeper(writer, Retention(keep_bytes=1), lambda _text, now_ms: (now_ms, 2, 0, 0, 0, 4, b"\xa0"))
+    writer.start()
+    keeper._seal(first)
+    keeper._delete(keeper._held[first.first], {})
+    keeper.stop()
+    writer.stop()
+    assert findings(tmp_path) == []
+
+    os.unlink(second.path)
+
+    assert findings(tmp_path) == ["missing-segment"]
+    (done,) = salvage_store(tmp_path)
+    assert (done.first, done.last, done.aside) == (second.first, third.first - 1, None)
+    assert findings(tmp_path) == []
+    for chip in CHIPS:
+        assert declared(tmp_path, chip) >= set(range(second.first // 2 + 1, third.first // 2))
+
+
+def test_retention_cut_off_before_the_file_goes_is_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is written down before the file goes, so that a kill in between leaves no hole that nobody told of."""
+    grow(tmp_path, 1, 390, rows=150)
+    writer = Writer(tmp_path, 0, 1000, lambda _index: None, segment_rows=150)
+    writer.start()
+    retention = Retention(keep_bytes=list_segments(tmp_path)[-1].path.stat().st_size * 3)
+    keeper = Keeper(writer, retention, lambda _text, now_ms: (now_ms, 2, 0, 0, 0, 4, b"\xa0"))
+    before = [segment.first for segment in list_segments(tmp_path)]
+
+    def killed(_path: Path) -> None:
+        with Reader(tmp_path) as reader:
+            assert any(mark[0] == "deleted" for mark in reader.marks())
+        raise OSError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("weldgate_collector.store.keeper.remove_database", killed)
+        keeper.one_pass()
+    assert [segment.first for segment in list_segments(tmp_path)] == before
+    assert findings(tmp_path) == []
+
+    keeper.one_pass()
+
+    assert [segment.first for segment in list_segments(tmp_path)] != before
+    keeper.stop()
+    writer.stop()
+    assert findings(tmp_path) == []
 
 
 def test_salvage_refuses_while_a_collector_runs(tmp_path: Path) -> None:

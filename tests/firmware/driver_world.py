@@ -37,6 +37,7 @@ class Identity:
 
     device = DEVICE
     k_up = b"u" * 32
+    k_seal = b"s" * 32
     generation = 1
     roots = [b"r" * 64]
     area = "410184"
@@ -326,6 +327,8 @@ class World:
             messages.CLEAR_ALARM: b"clear-alarm",
             messages.CONFIG: b"config",
             messages.REVOCATIONS: b"revocations",
+            messages.REKEY: b"rekey",
+            messages.PLANNED_REMOVAL: b"planned-removal",
         }
         fields = {"id": (name.encode() + b"\0" * 8)[:8], "issued_s": NOW_UNIX, "expires_s": NOW_UNIX + DAY_S}
         fields.update(found)
@@ -400,7 +403,9 @@ class World:
         while seq:
             length = spool.read(seq, buffer)
             frame = parse(bytes(buffer[:length]))
-            found.append((frame.type, messages.decode(frame.type, frame.payload)))
+            fields = messages.decode(frame.type, frame.payload)
+            fields.pop("seal", None)  # test_seals looks at it
+            found.append((frame.type, fields))
             seq = spool.next_held(seq + 1) if seq < spool.highest else 0
         return found
 

@@ -73,7 +73,7 @@ class TestChores(unittest.TestCase):
         self.assertEqual(int.from_bytes(world.storage.log.get(log.PRUNED), "big"), 200003600)
 
     def test_forgetting_on_failed_flash_ends_nothing(self):
-        """Flash that fails while expired ids are forgotten is asked again later; a token goes on waiting for its act."""
+        """Flash that fails while expired ids are forgotten is asked again later; a token waits on."""
         world = World().settle()
         world.live(expires_s=3600)
         world.driver.stop()

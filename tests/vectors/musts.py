@@ -27,6 +27,13 @@ MUSTS: dict[str, dict[str, tuple[str, ...]]] = {
         "M-SEQ-02": ("sequence number 0",),
         "M-KEY-03": ("durable, time synced, odd key generation",),
     },
+    "seal.json": {
+        "M-SEAL-01": ("an epoch opens, a session stops", "numbers never given*"),
+        "M-SEAL-02": ("an epoch opens, a session stops", "record 256", "numbers never given*"),
+        "M-SEAL-03": ("an epoch opens, a session stops", "second key generation"),
+        "M-MSG-07": ("an epoch opens, a session stops",),
+        "M-KEY-03": ("second key generation",),
+    },
     "stream.json": {
         "M-FRAME-01": ("neighbours share a delimiter",),
         "M-STREAM-01": ("three frames", "no leading delimiter", "unfinished"),
@@ -84,10 +91,23 @@ MUSTS: dict[str, dict[str, tuple[str, ...]]] = {
         "M-SEQ-04": ("repeat",),
         "M-KEY-03": ("hello of a generation not held",),
     },
-    "keys.json": {"M-KEY-01": ("* of generation *",), "M-KEY-02": ("connection *",)},
+    "keys.json": {
+        "M-KEY-01": ("* of generation *",),
+        "M-KEY-02": ("connection *",),
+        "M-KEY-04": ("wrapped for *",),
+    },
+    "live.json": {
+        "M-LIVE-02": ("the holder's own answer", "to another challenge", "about another *", "at another *"),
+        "M-LIVE-03": ("the holder's own answer", "by another key", "one bit *", "cut off", "no Base45"),
+    },
     "base45.json": {"M-TOK-02": ("RFC 9285 *", "lower case", "triple worth 65536")},
     "p256.json": {"M-TOK-06": ("ordinary *", "r = *", "s = *", "off the curve, *", "point 0, 0", "r + n *")},
     "p256_random.json": {},
+    "sm2.json": {
+        "M-SUITE-02": ("ordinary *", "without ZA", "another id", "hashed by SHA-256", "message of *"),
+        "M-SUITE-03": ("r = *", "s = *", "r + s = n*", "off the curve, *", "s G = *", "x of the sum is above n"),
+    },
+    "sm3.json": {"M-SUITE-02": ("* bytes",)},
     "cose.json": {
         "M-TOK-03": ("unprotected *", "protected *", "signature *", "detached payload", "tag 18", "* parts"),
         "M-TOK-05": ("as *",),
@@ -115,6 +135,9 @@ MUSTS: dict[str, dict[str, tuple[str, ...]]] = {
         "M-TOK-21": ("empty", "a megabyte in spirit"),
         "M-TOK-23": ("issued when used ids were lost",),
         "M-KEYSET-04": ("key of the chip's own town", "area is not a prefix"),
+        "M-SUITE-01": ("by SM2", "by SM2, as text", "by ES256, *", "by SM2, ES256 named", "by SM2, * the name of *"),
+        "M-SUITE-02": ("by SM2 *",),
+        "M-SUITE-03": ("by SM2, r *", "by SM2, s = 0"),
         "M-KEYSET-07": ("key of a later suite",),
     },
     "order.json": {
@@ -129,6 +152,7 @@ MUSTS: dict[str, dict[str, tuple[str, ...]]] = {
         "M-ORD-09": ("*: 31 days *", "*: ends when issued"),
         "M-ORD-10": ("*: carried out before", "*: ends with forgotten ones"),
         "M-ORD-11": ("*: version in force", "*: older version"),
+        "M-ORD-18": ("rekey: one above *", "rekey: generation after the next", "rekey: version in force"),
         "M-ORD-12": ("release: no such lock", "clear-alarm: no such alarm", "clear-alarm: one of two is not latched"),
         "M-ORD-13": ("*: unsupported", "release: empty"),
         "M-ORD-17": ("clear-alarm: the clock's alarm*",),
@@ -140,6 +164,7 @@ MUSTS: dict[str, dict[str, tuple[str, ...]]] = {
         "M-KEYSET-02": ("version in force", "older version", "one above the version in force"),
         "M-KEYSET-03": ("1001 bytes", "tag 18", "unknown claim*", "ends when issued", "key ends when it begins"),
         "M-KEYSET-05": ("key not named by its thumbprint", "key twice", "key off the curve*", "six keys"),
+        "M-SUITE-04": ("SM2 key *", "P-256 key *", "a key of each suite"),
         "M-KEYSET-06": ("for another device", "ended*", "issued more than 10 minutes ahead"),
     },
     "pack.json": {

@@ -8,15 +8,17 @@ One connection to the broker for all chips; when it is lost every conversation i
 import asyncio
 import random
 import ssl
+from collections.abc import Callable
 from typing import cast
 
 import structlog
 
+from weldgate_protocol.errors import WeldgateError
 from weldgate_protocol.messages import HELLO
 
+from .. import mqtt_packets as packets
 from ..chips import device_bytes
 from ..config import MqttSection
-from . import mqtt_wire as wire
 from .base import Accept, LinkStatus
 from .shared import SharedMedium
 
@@ -40,14 +42,14 @@ class MqttLink:
 
     name = "mqtt"
 
-    def __init__(self, settings: MqttSection, collector: str, password: str, ca_file: str) -> None:
+    def __init__(self, settings: MqttSection, collector: str, password: Callable[[], str], ca_file: str) -> None:
         """Remember where the broker is.
 
         Args:
             settings: the section of the configuration.
             collector: this collector's name, in the topics.
-            password: the broker's, empty for none.
-            ca_file: with it, TLS.
+            password: the broker's, asked for at each connection, so that a new one needs no restart; empty for none.
+            ca_file: with it, TLS; read at each connection likewise.
 
         Raises:
             OSError: the certificate authority's file can't be used.
@@ -55,7 +57,8 @@ class MqttLink:
         self._settings = settings
         self._client_id = settings.client_id or f"{collector}-chips"
         self._password = password
-        self._tls = ssl.create_default_context(cafile=ca_file) if ca_file else None
+        self._ca_file = ca_file
+        self._context()  # says now what can't be used
         up, down = (text.replace("{collector}", collector) for text in (settings.up_topic, settings.down_topic))
         self.subscription = up.replace("{device}", "+")
         self._up = tuple(part.encode() for part in up.split("{device}"))
@@ -91,11 +94,15 @@ class MqttLink:
         """Return the present state; ``faults`` counts lost brokers and messages that were no frames."""
         up = self._session is not None and self._session.ready.is_set()
         refused = self._medium.refused + self._medium.overfull
-        return LinkStatus(self.name, up, len(self._medium), refused, self._faults, self._trouble)
+        trouble = self._trouble
+        if not trouble and self._medium.unheard():
+            user, topic = self._settings.username or self._client_id, self._settings.down_topic
+            trouble = f"chips say hello and none hears the answer: may `{user}` publish to `{topic}`, and they read it?"
+        return LinkStatus(self.name, up, len(self._medium), refused, self._faults, trouble)
 
     def describe(self) -> str:
         """Say what it is and where."""
-        how = " by TLS" if self._tls is not None else ""
+        how = " by TLS" if self._ca_file else ""
         return f"{self.name} at {self._settings.host}:{self._settings.port}{how}, {self.subscription}"
 
     async def _run(self) -> None:
@@ -103,7 +110,7 @@ class MqttLink:
         while True:
             try:
                 await self._hold()
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, WeldgateError) as error:
                 trouble = str(error) or type(error).__name__
             else:
                 trouble = "broker closed the connection"
@@ -118,15 +125,18 @@ class MqttLink:
             await asyncio.sleep(random.uniform(backoff_s / 2, backoff_s))  # noqa: S311 - jitter, not a secret
             backoff_s = min(backoff_s * 2, self._settings.backoff_max_s)
 
+    def _context(self) -> ssl.SSLContext | None:
+        return ssl.create_default_context(cafile=self._ca_file) if self._ca_file else None
+
     async def _hold(self) -> None:
         """Hold one connection to the broker until it ends."""
-        settings = self._settings
+        settings, context = self._settings, self._context()
         loop = asyncio.get_running_loop()
-        hello = wire.encode_connect(self._client_id, settings.username, self._password, _KEEPALIVE_S)
-        hello += wire.encode_subscribe(1, self.subscription)
+        hello = packets.encode_connect(self._client_id, settings.username, self._password(), _KEEPALIVE_S)
+        hello += packets.encode_subscribe(1, self.subscription)
         async with asyncio.timeout(_ANSWER_S):
             _, session = await loop.create_connection(
-                lambda: _Session(self, hello), settings.host, settings.port, ssl=self._tls
+                lambda: _Session(self, hello), settings.host, settings.port, ssl=context
             )
             self._session = session
             try:
@@ -175,7 +185,7 @@ class MqttLink:
     def _send(self, chip: str, data: bytes) -> None:
         if self._session is not None:
             before, after = self._down
-            self._session.send(wire.encode_publish(before + chip.encode() + after, data))
+            self._session.send(packets.encode_publish(before + chip.encode() + after, data))
 
     def _relieved(self) -> None:
         if self._session is not None and self._medium.held_bytes <= _HELD_MAX // 2:
@@ -191,7 +201,7 @@ class _Session(asyncio.Protocol):
         self.trouble = ""
         self._link = link
         self._hello = hello
-        self._stream = wire.PacketStream()
+        self._stream = packets.PacketStream()
         self._transport: asyncio.Transport | None = None
         self._heard = True
 
@@ -203,11 +213,11 @@ class _Session(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._heard = True
         try:
-            packets = self._stream.feed(data)
             going = True
-            for first, body in packets:
-                if first & 0xF0 == wire.PUBLISH:
-                    going = self._link.came(*wire.read_publish(first, body))
+            for first, body in self._stream.feed(data):
+                if first & 0xF0 == packets.PUBLISH:
+                    topic, payload, _ = packets.read_publish(first, body)
+                    going = self._link.came(topic, payload)
                 else:
                     self._answered(first, body)
         except ValueError as error:
@@ -240,11 +250,11 @@ class _Session(asyncio.Protocol):
         if not self._heard and self._transport is not None and self._transport.is_reading():
             self._fail("broker is silent")
         self._heard = False
-        self.send(wire.PINGREQ)
+        self.send(packets.PINGREQ)
 
     def leave(self) -> None:
         """Disconnect as MQTT wishes it; what was sent before still leaves."""
-        self.send(wire.DISCONNECT)
+        self.send(packets.DISCONNECT)
         if self._transport is not None:
             self._transport.close()
 
@@ -264,9 +274,10 @@ class _Session(asyncio.Protocol):
             self._transport.abort()
 
     def _answered(self, first: int, body: bytes) -> None:
-        if first & 0xF0 == wire.CONNACK and body[1:2] != b"\0":
-            self._fail(f"broker refuses: code {body[1] if len(body) > 1 else 'missing'}")
-        elif first & 0xF0 == wire.SUBACK:
+        if first & 0xF0 == packets.CONNACK:
+            if fault := packets.connack_fault(body):
+                self._fail(f"broker refuses: {fault}")
+        elif first & 0xF0 == packets.SUBACK:
             if body[2:3] == b"\x80":
                 self._fail(f"broker denies the subscription {self._link.subscription}")
             else:
