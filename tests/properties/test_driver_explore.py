@@ -58,11 +58,11 @@ def test_merged_worlds_have_the_same_future(found: list[Explorer]) -> None:
 
 
 def test_digest_that_leaves_something_out_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Were the time left out for which a current flows past the relay, the samples would show different futures."""
+    """Were all but gate and relay left out of what is compared, the samples would show different futures."""
     whole = explore.digest
-    monkeypatch.setattr(explore, "digest", lambda world: (*whole(world)[:3], *whole(world)[4:-2]))
+    monkeypatch.setattr(explore, "digest", lambda world: whole(world)[:1])
 
-    assert Explorer(THEMES["senses"], 1).explore(3).mismatches
+    assert Explorer(THEMES["start"], 1).explore(3).mismatches
 
 
 def test_every_pair_of_the_table_is_hit(found: list[Explorer]) -> None:
