@@ -271,6 +271,8 @@ class Explored(World):
 
     def do_power_back(self) -> None:
         """It did not go after all, and stays steady."""
+        if not self.driver.core.power_failing:
+            return  # three seconds of nothing would be no small event
         self.driver.power_back()
         self.charge(POWER_STEADY_MS)
         self.tick()
