@@ -190,6 +190,23 @@ def test_damaged_segment_is_salvaged_and_the_rest_declared(tmp_path: Path, damag
         assert [gap.state for gap in find_gaps(reader) if gap.state == "missing"] == []
 
 
+def test_file_that_was_mended_is_missed_when_it_is_removed(tmp_path: Path) -> None:
+    """What a salvage wrote down as lost are the rows that were lost, and not all the others of that file too."""
+    grow(tmp_path, 1, 390, rows=150)
+    victim = list_segments(tmp_path)[1].path
+    damage_flip(victim)
+    before = {chip: set(numbers(tmp_path, chip)) for chip in CHIPS} if salvage_store(tmp_path) else {}
+    assert findings(tmp_path) == []
+
+    victim.unlink()
+
+    assert findings(tmp_path) == ["missing-segment"]
+    salvage_store(tmp_path)
+    assert findings(tmp_path) == []
+    for chip in CHIPS:
+        assert before[chip] <= set(numbers(tmp_path, chip)) | declared(tmp_path, chip)
+
+
 def test_oldest_segment_that_retention_took_is_not_missing(tmp_path: Path) -> None:
     """What retention took is told from what somebody removed; salvage declares the one and not the other."""
     grow(tmp_path, 1, 390, rows=150)

@@ -55,6 +55,7 @@ class Salvaged(NamedTuple):
         lost_rows: how many are not there any more; 0 where it can't be told.
         declared: numbers of chips that were declared lost.
         aside: where the damaged file is now, None where there was none.
+        ranges: the rows that are not there any more, first and last; a later loss must not pass for this one.
     """
 
     first: int
@@ -63,6 +64,7 @@ class Salvaged(NamedTuple):
     lost_rows: int
     declared: int
     aside: Path | None
+    ranges: tuple[tuple[int, int], ...] = ()
 
 
 def salvage_store(
@@ -132,7 +134,8 @@ def _mend(
         opening = _opening(report.path, open_connection)
         declared = _moved_over(reached, opening, {}, gone)
         first = report.missing_from
-        yield Salvaged(first, report.first - 1, 0, report.first - first, declared, None)
+        gap = (first, report.first - 1)
+        yield Salvaged(*gap, 0, report.first - first, declared, None, (gap,))
     if kinds <= {"missing-segment"}:
         return
     last = reports[number + 1].first - 1 if number + 1 < len(reports) else 0
@@ -149,7 +152,8 @@ def _mend(
     )
     declared = _moved_over(opening, closing, islands, gone)
     rows = sum(end - start + 1 for start, end in kept)
-    yield Salvaged(report.first, top, rows, top - report.first + 1 - rows, declared, aside)
+    ranges = tuple(subtract(report.first, top, kept))
+    yield Salvaged(report.first, top, rows, top - report.first + 1 - rows, declared, aside, ranges)
 
 
 def _moved_over(
@@ -282,8 +286,8 @@ def _write_down(
     try:
         connection.execute("BEGIN IMMEDIATE")
         for one in done:
-            if one.lost_rows:
-                mark(connection, "lost", one.first, one.last, f"{one.lost_rows} rows could not be read")
+            for first, last in one.ranges:
+                mark(connection, "lost", first, last, f"{last - first + 1} rows could not be read")
         if newest_was_bad:
             # What was sent and not receipted may be among what is lost, and its numbers are given again.
             draw_store_id(connection)
