@@ -23,9 +23,10 @@ from weldgate_protocol.reasons import TOOL_STORE_DAMAGED
 
 from ..errors import StoreError
 from .care import SegmentReport, TagCheck, check_store
-from .completeness import subtract
+from .completeness import MISSING, find_gaps, subtract
 from .lock import take_folder
 from .newest import OpenSegment, draw_store_id, mark, open_newest
+from .reader import Reader
 from .schema import FRAME, OWN, Connect, connect, open_store
 from .segments import (
     LEGACY_NAME,
@@ -96,6 +97,7 @@ def salvage_store(
         for number in bad:
             done += _mend(folder, reports, number, gone, open_connection, tag_matches)
         _write_down(folder, done, gone, reports[-1].findings != [], open_connection)
+        _declare_rest(folder, open_connection)
         return done
     finally:
         os.close(handle)
@@ -271,6 +273,17 @@ def _copy_tables(source: sqlite3.Connection, target: sqlite3.Connection) -> None
     with suppress(sqlite3.Error):
         for row in source.execute("SELECT value FROM meta WHERE key = 'store_id'"):
             target.execute("UPDATE meta SET value = ? WHERE key = 'store_id'", row)
+
+
+def _declare_rest(folder: Path, open_connection: Connect) -> None:
+    """Declare what is a hole still: a gap record that was lost had spoken of numbers before its own place."""
+    rest: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
+    with Reader(folder, open_connection) as reader:
+        for gap in find_gaps(reader):
+            if gap.state == MISSING:
+                rest[gap.device, gap.epoch].append((gap.first, gap.last))
+    if rest:
+        _write_down(folder, [], rest, False, open_connection)
 
 
 def _write_down(
