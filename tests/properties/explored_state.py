@@ -140,5 +140,5 @@ def digest(world: Explored) -> tuple[Any, ...]:
         (sense.burning, sense.arc_on, sense._segment, sense.quiet_ms if sense._segment else 0),
         (sense.current_ma, sense.meter.fault),
         None if closed else (min(watch._open_ms, 1000), watch._over_ms, min(watch._since_ms, 300), watch.over),
-        (driver._steady_ms, driver._limits._idle_s // 121 if state == gate.LIVE and not sense.burning else 0),
+        (driver._steady_ms, driver._limits._idle_s // 121 if state == gate.LIVE else 0),
     )

@@ -271,6 +271,8 @@ class Explored(World):
 
     def do_power_back(self) -> None:
         """It did not go after all, and stays steady."""
+        if not self.driver.core.power_failing:
+            return  # three seconds of nothing would be no small event
         self.driver.power_back()
         self.charge(POWER_STEADY_MS)
         self.tick()
@@ -311,9 +313,10 @@ class Explored(World):
         self._calm()
 
     def do_arc_on(self) -> None:
-        """Current flows: an arc with the relay closed, a bypass with the relay open."""
+        """Current flows: with the relay closed an arc, for the second in which it is noticed; else a bypass."""
         if self.outputs.closed:
             self.driver.sensed(self.sense.strike())
+            self.pass_time(1000)
         else:
             self.sense.current_ma = BYPASS_MA
 

@@ -1,4 +1,4 @@
-"""The composed driver explored: what belongs together to depth 12 or as deep as a test run allows, all events less deep.
+"""The composed driver explored: what belongs together as deep as a test run allows, all events less deep.
 
 `make explore` goes the whole way. What may happen and what must hold is `explored_world`'s, which worlds count as equal
 is `explored_state`'s; that merging them loses nothing is tested here by samples.
@@ -58,15 +58,15 @@ def test_merged_worlds_have_the_same_future(found: list[Explorer]) -> None:
 
 
 def test_digest_that_leaves_something_out_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Were the time left out for which a current flows past the relay, the samples would show different futures."""
+    """Were all but gate and relay left out of what is compared, the samples would show different futures."""
     whole = explore.digest
-    monkeypatch.setattr(explore, "digest", lambda world: (*whole(world)[:3], *whole(world)[4:-2]))
+    monkeypatch.setattr(explore, "digest", lambda world: whole(world)[:1])
 
-    assert Explorer(THEMES["senses"], 1).explore(3).mismatches
+    assert Explorer(THEMES["start"], 1).explore(3).mismatches
 
 
 def test_every_pair_of_the_table_is_hit(found: list[Explorer]) -> None:
-    """Every row of the gate's table was posted to the composed driver, by its inputs or, where these never do, directly."""
+    """Every row of the table was posted to the composed driver, by its inputs or, where these never do, directly."""
     posted = {pair for one in found for pair in one.world.posted}
     direct: set[int] = set()
     for one in found:

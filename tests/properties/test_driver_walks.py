@@ -1,4 +1,4 @@
-"""Long random walks of the composed driver: a small ring that fills and wraps, real flash times, cuts inside operations."""
+"""Long random walks of the composed driver: a small ring that wraps, real flash times, cuts inside operations."""
 
 import random
 import sys
