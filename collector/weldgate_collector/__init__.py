@@ -41,6 +41,7 @@ from .store import (
     prove_lines,
     restore_store,
     salvage_store,
+    seal,
     store_folder,
 )
 from .upstream.base import Adapter, SettingError, Surroundings, Upstream, UpstreamStatus
@@ -112,6 +113,7 @@ __all__ = [
     "restore_store",
     "run",
     "salvage_store",
+    "seal",
     "store_folder",
     "unit_text",
     "write_secret",

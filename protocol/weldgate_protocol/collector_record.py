@@ -5,7 +5,8 @@ A record is a map of our deterministic CBOR. It has no frame's identity: it is k
     1 kind     1 gap, 2 conflict, 3 presence, 4 operator, 5 challenge
     2 device   8 bytes; zeros where no chip is meant
     3 epoch    4 bytes
-    4 first, 5 last   sequence numbers; both the disputed one in a conflict, 0 in presence and operator
+    4 first, 5 last   sequence numbers; both the disputed one in a conflict; first in presence the oldest that the chip
+                      held at its hello, 0 where that isn't known; else 0
     6 frame    raw frame: in a conflict the one that came second, in presence the latest heartbeat (optional), the
                challenge
     7 online   presence only (optional)
@@ -50,7 +51,8 @@ class Record:
         kind: one of the above, or one that this release does not know.
         device: chip id, 8 bytes.
         epoch: spool epoch, 4 bytes.
-        first, last: range of sequence numbers; both the conflicting one, both 0 in a presence record.
+        first, last: range of sequence numbers; both the conflicting one; `first` of a presence record is the oldest
+            number that the chip held at its hello, 0 where that isn't known.
         frame: raw frame that belongs to it, or empty.
         online: of a presence record; None in the others.
         reason: a number of the register, 0 for none.

@@ -115,7 +115,7 @@ def run(
             if late:
                 _one(site, LATE, Fault(platform_late, lambda: ""), outcome)
             for _ in range(_SITE_FAULTS):
-                if time.monotonic() >= until_s or names == [LATE]:
+                if names == [LATE] or (outcome.faults and time.monotonic() >= until_s):
                     break
                 if not waiting:
                     waiting = [name for name in names if name != LATE]

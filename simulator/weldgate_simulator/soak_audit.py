@@ -26,7 +26,7 @@ __all__ = ["Settled", "Trouble", "came_again", "kept", "settled"]
 _Line = tuple[int, int]
 _Numbers = dict[_Line, set[int]]
 _TAG_BYTES = 8
-_TRIES, _TRY_S = 50, 0.1
+_TRIES, _TRY_S = 20, 0.1
 _SHOWN = 5  # numbers named of one line
 
 
@@ -128,17 +128,13 @@ def came_again(journal: Path) -> int:
 
 
 def _read_running(store: Path) -> tuple[list[Row], list[Own]]:
-    """Read beside the collector, which may be changing files just now.
-
-    Raises:
-        sqlite3.Error, OSError, ValueError: it could not be read however often.
-    """
+    """Read beside the collector, which may be changing files just now; on a full disk SQLite can only read a copy."""
     for _ in range(_TRIES):
         try:
             return read_store(store)
         except (sqlite3.Error, OSError, ValueError):
             time.sleep(_TRY_S)  # a file is sealed or removed at this moment
-    return read_store(store)
+    return _read_stopped(store)
 
 
 def _read_stopped(store: Path) -> tuple[list[Row], list[Own]]:

@@ -57,3 +57,4 @@ def test_packs_are_answered_and_a_failing_database_is_waited_out(tmp_path: Path)
             intake.stop()
             collector.disconnect()
             collector.loop_stop()
+            collector.on_message = collector.on_subscribe = None

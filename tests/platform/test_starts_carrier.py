@@ -102,6 +102,7 @@ def test_late_word_does_not_go_back(dispatch, courier) -> None:
         result(State.APPLIED, order=bytes(8)),
         result(State.APPLIED, device=bytes(8)),
     ],
+    ids=["nothing", "another key", "cut", "another order", "another chip"],
 )
 def test_word_of_somebody_else_or_of_another_order_changes_nothing(dispatch, courier, payload: bytes) -> None:
     """And is counted."""
@@ -216,3 +217,4 @@ def test_carrier_brings_orders_and_takes_results_over_a_real_broker(tmp_path: Pa
             carrier.stop()
             collector.disconnect()
             collector.loop_stop()
+            collector.on_message = collector.on_subscribe = None

@@ -26,7 +26,7 @@ from .care import SegmentReport, TagCheck, check_store
 from .completeness import subtract
 from .lock import take_folder
 from .newest import OpenSegment, draw_store_id, mark, open_newest
-from .schema import FRAME, OWN, Connect, connect, open_store
+from .schema import FRAME, OWN, READABLE, Connect, connect, open_store
 from .segments import (
     LEGACY_NAME,
     Highs,
@@ -170,7 +170,7 @@ def _opening(path: Path, open_connection: Connect) -> Highs:
     """Return a segment's opening high-waters, as far as they can be read."""
     highs: Highs = {}
     with suppress(sqlite3.Error, StoreError):
-        connection = open_store(path, open_connection, may_migrate=False)
+        connection = open_store(path, open_connection, may_migrate=False, oldest=READABLE)
         try:
             for device, epoch, high in connection.execute("SELECT device, epoch, high FROM highs"):
                 highs[device, epoch] = high
@@ -183,10 +183,10 @@ def _closing(path: Path, open_connection: Connect) -> Highs:
     """Return what lines had reached at a segment's end."""
     highs = _opening(path, open_connection)
     with suppress(sqlite3.Error, StoreError):
-        connection = open_store(path, open_connection, may_migrate=False)
+        connection = open_store(path, open_connection, may_migrate=False, oldest=READABLE)
         try:
-            for line, high in OpenSegment(path, 0, connection).moved().items():
-                highs[line] = max(high, highs.get(line, 0))
+            for device, epoch, high in OpenSegment(path, 0, connection).moved():
+                highs[device, epoch] = max(high, highs.get((device, epoch), 0))
         finally:
             connection.close()
     return highs
@@ -230,7 +230,7 @@ def _copy_out(
         target.execute("UPDATE segment SET first = ?, last = ?", (report.first, last or None))
         reading = reading_copy(aside)
         with suppress(sqlite3.Error, StoreError):
-            source = open_store(reading, open_connection, may_migrate=False)
+            source = open_store(reading, open_connection, may_migrate=False, oldest=READABLE)
             try:
                 _copy_tables(source, target)
             finally:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..errors import StoreError
 from .care import misfiled
-from .schema import OWN, Connect, open_store
+from .schema import OWN, READABLE, Connect, open_store
 from .segments import remove_database
 
 __all__ = ["reading_copy", "rows_left"]
@@ -41,7 +41,7 @@ def rows_left(path: Path, first: int, last: int, open_connection: Connect) -> It
     """
     seen: set[int] = set()
     with suppress(sqlite3.Error, StoreError):
-        connection = open_store(path, open_connection, may_migrate=False)
+        connection = open_store(path, open_connection, may_migrate=False, oldest=READABLE)
         try:
             for row in _readable(connection, first, last):
                 seen.add(row[0])

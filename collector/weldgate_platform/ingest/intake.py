@@ -63,6 +63,8 @@ class Intake:
         self._thread.join()
         self._client.disconnect()
         self._client.loop_stop()
+        # So that its wake-up sockets close with it, not when garbage is collected.
+        self._client.on_connect = self._client.on_message = None
 
     def _run(self) -> None:
         while not self._stopping.is_set():
