@@ -1,0 +1,245 @@
+"""What the bench's load goes over: a TCP connection for each chip, or one MQTT connection for all of them.
+
+Pumped by one thread without any library in between: a socket call for what is sent, one for what came. MQTT is 3.1.1
+at QoS 0, written here and not taken from the collector's link, so that each tests the other.
+"""
+
+import resource
+import select
+import socket
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from weldgate_protocol.errors import LocalError
+from weldgate_protocol.reasons import TOOL_CONNECTION
+
+from .load_chip import Wrap, plain
+
+__all__ = ["Medium", "MqttMedium", "TcpMedium", "raise_limit"]
+
+_READ_BYTES = 262_144
+_EVENTS = 4_096
+_CONNECT_S = 30.0
+_CONNECT, _CONNACK, _PUBLISH, _SUBSCRIBE, _SUBACK = 0x10, 0x20, 0x30, 0x82, 0x90  # MQTT 3.1.1 §2.2.1
+
+
+class Medium(Protocol):
+    """Bytes to chips' collector and back, by the chip's place in the list."""
+
+    wrap: Wrap
+
+    def send(self, place: int, data: "bytes | memoryview") -> None:
+        """Send; what the socket does not take now goes as soon as it does."""
+
+    def poll(self, wait_s: float) -> Iterable[tuple[int, bytes]]:
+        """Wait, send what was left over, and return what came.
+
+        Raises:
+            LocalError: TOOL_CONNECTION, a connection ended.
+        """
+
+    def close(self) -> None:
+        """Close every socket."""
+
+
+class _Pipe:
+    """A socket with what it has not taken yet."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.rest = bytearray()
+
+    def send(self, data: "bytes | memoryview") -> bool:
+        """Return whether something is left over."""
+        if not self.rest:
+            try:
+                sent = self.sock.send(data)
+            except BlockingIOError:
+                sent = 0
+            if sent == len(data):
+                return False
+            data = data[sent:]
+        self.rest += data
+        return True
+
+    def flush(self) -> bool:
+        """Send what was left over; return whether something still is."""
+        try:
+            sent = self.sock.send(self.rest)
+        except BlockingIOError:
+            return True
+        del self.rest[:sent]
+        return bool(self.rest)
+
+    def recv(self) -> bytes:
+        try:
+            data = self.sock.recv(_READ_BYTES)
+        except BlockingIOError:
+            return b""
+        if not data:
+            raise LocalError(TOOL_CONNECTION, "the other end closed a connection of the load")
+        return data
+
+
+class TcpMedium:
+    """A connection for each chip, from as many addresses of 127.0.0.x as wanted."""
+
+    wrap: Wrap = staticmethod(plain)
+
+    def __init__(self, host: str, port: int, count: int, sources: int = 0) -> None:
+        """Connect.
+
+        Args:
+            host, port: the collector's.
+            count: chips.
+            sources: how many local addresses they come from; 0 for the machine's own choice.
+
+        Raises:
+            OSError: it can't be reached.
+        """
+        self._poll = select.epoll()
+        self._pipes: list[_Pipe] = []
+        self._places: dict[int, int] = {}
+        for place in range(count):
+            local = (f"127.0.0.{2 + place % sources}", 0) if sources else None
+            sock = socket.create_connection((host, port), _CONNECT_S, local)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setblocking(False)
+            self._pipes.append(_Pipe(sock))
+            self._places[sock.fileno()] = place
+            self._poll.register(sock, select.EPOLLIN)
+
+    def send(self, place: int, data: "bytes | memoryview") -> None:
+        """Send on one chip's connection."""
+        pipe = self._pipes[place]
+        if pipe.send(data):
+            self._poll.modify(pipe.sock, select.EPOLLIN | select.EPOLLOUT)
+
+    def poll(self, wait_s: float) -> Iterable[tuple[int, bytes]]:
+        """Return (chip's place, bytes) of what came."""
+        for descriptor, events in self._poll.poll(wait_s, _EVENTS):
+            place = self._places[descriptor]
+            pipe = self._pipes[place]
+            if events & select.EPOLLOUT and not pipe.flush():
+                self._poll.modify(pipe.sock, select.EPOLLIN)
+            if events & ~select.EPOLLOUT and (data := pipe.recv()):
+                yield place, data
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._poll.close()
+        for pipe in self._pipes:
+            pipe.sock.close()
+
+
+class MqttMedium:
+    """One connection to a broker; each frame is a publish of its own, as a module with AT commands makes it."""
+
+    def __init__(self, host: str, port: int, devices: Iterable[str], collector: str) -> None:
+        """Connect and subscribe.
+
+        Args:
+            host, port: the broker's.
+            devices: the chips' numbers, in their places.
+            collector: its name, in the topics.
+
+        Raises:
+            OSError: it can't be reached.
+            LocalError: TOOL_CONNECTION, it does not let us in.
+        """
+        self._prefix = f"weldgate/1/{collector}/chip/"
+        self._places = {device.encode(): place for place, device in enumerate(devices)}
+        self._data = bytearray()
+        sock = socket.create_connection((host, port), _CONNECT_S)
+        self._pipe = _Pipe(sock)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            name = b"bench-modules"
+            body = b"\x00\x04MQTT\x04\x02\x00\x00" + len(name).to_bytes(2, "big") + name  # clean session, no keepalive
+            sock.sendall(_packet(_CONNECT, body))
+            self._await(_CONNACK)
+            topic = f"{self._prefix}+/down".encode()
+            sock.sendall(_packet(_SUBSCRIBE, b"\x00\x01" + len(topic).to_bytes(2, "big") + topic + b"\x00"))
+            self._await(_SUBACK)
+            sock.setblocking(False)
+        except BaseException:
+            sock.close()
+            raise
+
+    def wrap(self, device: str) -> Callable[[bytes], bytes]:
+        """Make a publish on the chip's topic of each frame."""
+        topic = f"{self._prefix}{device}/up".encode()
+        head = len(topic).to_bytes(2, "big") + topic
+        return lambda wire: _packet(_PUBLISH, head + wire)
+
+    def send(self, _place: int, data: "bytes | memoryview") -> None:
+        """Send publishes."""
+        self._pipe.send(data)
+
+    def poll(self, wait_s: float) -> Iterable[tuple[int, bytes]]:
+        """Return (chip's place, bytes) of what was published for chips."""
+        waits = select.POLLIN | (select.POLLOUT if self._pipe.rest else 0)
+        watch = select.poll()
+        watch.register(self._pipe.sock, waits)
+        for _, events in watch.poll(wait_s * 1000):
+            if events & select.POLLOUT:
+                self._pipe.flush()
+            if events & ~select.POLLOUT and (data := self._pipe.recv()):
+                self._data += data
+        for first, body in _packets(self._data):
+            if first & 0xF0 == _PUBLISH:
+                end = 2 + int.from_bytes(body[:2], "big")
+                yield self._places[body[2:end].split(b"/")[-2]], body[end:]
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._pipe.sock.close()
+
+    def _await(self, wanted: int) -> None:
+        """Wait for the broker's word."""
+        while True:
+            self._data += self._pipe.recv()
+            for first, body in _packets(self._data):
+                if first == wanted and not body[-1] & 0x80 and (wanted != _CONNACK or not body[1]):
+                    return
+                raise LocalError(TOOL_CONNECTION, f"the broker answers {first:02x} {body.hex()}, {wanted:02x} is due")
+
+
+def raise_limit() -> None:
+    """Let this process have as many files open as it may."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _packet(first: int, body: bytes) -> bytes:
+    """Return an MQTT packet (§2.2.3)."""
+    length, head = len(body), bytearray((first,))
+    while length > 127:
+        head.append(length & 127 | 128)
+        length >>= 7
+    head.append(length)
+    return bytes(head) + body
+
+
+def _packets(data: bytearray) -> Iterable[tuple[int, bytes]]:
+    """Cut whole packets out of what came: (first byte, body)."""
+    held = bytes(data)
+    place, found = 0, []
+    while len(held) - place >= 2:
+        length = shift = 0
+        at = place + 1
+        while at < len(held):
+            byte = held[at]
+            at += 1
+            length |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                break
+        else:
+            break
+        if at + length > len(held):
+            break
+        found.append((held[place], held[at : at + length]))
+        place = at + length
+    del data[:place]
+    return found
