@@ -12,6 +12,7 @@ import time
 from array import array
 from collections import deque
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 from weldgate_collector import Chip
@@ -71,14 +72,13 @@ class LoadChip:
         orders: (type, monotonic second) of each order that came.
     """
 
-    def __init__(self, chip: Chip, frames: int, wrap: Wrap, seed: int, flip: int = 0) -> None:
+    def __init__(self, chip: Chip, frames: int, wrap: Wrap, flip: int = 0) -> None:
         """Encode and sign everything.
 
         Args:
             chip: with its keys.
             frames: how many it has.
             wrap: of its medium.
-            seed: of what its payloads are filled up with.
             flip: before this number goes the same frame with one bit of its tag flipped; 0 for none.
         """
         self.sent = self.acknowledged = 0
@@ -97,11 +97,10 @@ class LoadChip:
         self._wrapped = wrap(chip.device)
         self._rest = b""
         flags = FLAG_DURABLE | QUALITY_SYNCED | (FLAG_PARITY if chip.generation & 1 else 0)
-        self._encode(flags, random.Random(seed), flip)  # noqa: S311 - filling, no secret
+        self._encode(flags, flip)
 
-    def _encode(self, flags: int, chance: random.Random, flip: int) -> None:
-        payloads = [_payload(chance) for _ in range(_PAYLOADS)]
-        now_s, digest, wires = int(time.time()), hashlib.sha256(), []
+    def _encode(self, flags: int, flip: int) -> None:
+        payloads, now_s, digest, wires = _payloads(), int(time.time()), hashlib.sha256(), []
         for seq in range(1, self.frames + 1):
             payload = payloads[seq % _PAYLOADS]
             body = encode_body(
@@ -194,14 +193,16 @@ def stamp() -> tuple[int, int, int]:
     return int(time.time()), 0, QUALITY_SYNCED
 
 
-def _payload(chance: random.Random) -> bytes:
-    """Return telemetry, filled up to size by a key that the table of messages does not know."""
-    fields: dict[str | int, object] = {
-        "window_s": 60, "mean_ma": chance.randrange(300_000), "peak_ma": 300_000, "arc_ms": chance.randrange(60_000),
-        "gate": 2, "source": 1, "strikes": chance.randrange(20),
-    }  # fmt: skip
-    for size in range(PAYLOAD_BYTES, 0, -1):
-        payload = messages.encode(messages.TELEMETRY, {**fields, 100: chance.randbytes(size)})
-        if len(payload) <= PAYLOAD_BYTES:
-            return payload
-    raise LocalError(TOOL_CONNECTION, f"telemetry has no place in {PAYLOAD_BYTES} bytes")
+@lru_cache(maxsize=1)
+def _payloads() -> list[bytes]:
+    """Return telemetry that differs, filled up to size by a key that the table of messages does not know."""
+    chance = random.Random(1)  # noqa: S311 - filling, no secret
+    found = []
+    for _ in range(_PAYLOADS):
+        fields: dict[str | int, object] = {
+            "window_s": 60, "mean_ma": chance.randrange(300_000), "peak_ma": 300_000,
+            "arc_ms": chance.randrange(60_000), "gate": 2, "source": 1, "strikes": chance.randrange(20),
+        }  # fmt: skip
+        spare = PAYLOAD_BYTES - len(messages.encode(messages.TELEMETRY, fields)) - 4  # key and length
+        found.append(messages.encode(messages.TELEMETRY, {**fields, 100: chance.randbytes(spare)}))
+    return found

@@ -28,6 +28,13 @@ class Medium(Protocol):
 
     wrap: Wrap
 
+    def open(self, place: int) -> None:
+        """Connect a chip, which says hello at once.
+
+        Raises:
+            OSError: the other end can't be reached.
+        """
+
     def send(self, place: int, data: "bytes | memoryview") -> None:
         """Send; what the socket does not take now goes as soon as it does."""
 
@@ -86,28 +93,28 @@ class TcpMedium:
 
     wrap: Wrap = staticmethod(plain)
 
-    def __init__(self, host: str, port: int, count: int, sources: int = 0) -> None:
-        """Connect.
+    def __init__(self, host: str, port: int, sources: int = 0) -> None:
+        """Remember where to connect.
 
         Args:
             host, port: the collector's.
-            count: chips.
-            sources: how many local addresses they come from; 0 for the machine's own choice.
-
-        Raises:
-            OSError: it can't be reached.
+            sources: how many local addresses chips come from; 0 for the machine's own choice.
         """
+        self._where = (host, port)
+        self._sources = sources
         self._poll = select.epoll()
         self._pipes: list[_Pipe] = []
         self._places: dict[int, int] = {}
-        for place in range(count):
-            local = (f"127.0.0.{2 + place % sources}", 0) if sources else None
-            sock = socket.create_connection((host, port), _CONNECT_S, local)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.setblocking(False)
-            self._pipes.append(_Pipe(sock))
-            self._places[sock.fileno()] = place
-            self._poll.register(sock, select.EPOLLIN)
+
+    def open(self, place: int) -> None:
+        """Connect the next chip; ``place`` counts up from 0."""
+        local = (f"127.0.0.{2 + place % self._sources}", 0) if self._sources else None
+        sock = socket.create_connection(self._where, _CONNECT_S, local)
+        self._pipes.append(_Pipe(sock))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setblocking(False)
+        self._places[sock.fileno()] = place
+        self._poll.register(sock, select.EPOLLIN)
 
     def send(self, place: int, data: "bytes | memoryview") -> None:
         """Send on one chip's connection."""
@@ -171,6 +178,9 @@ class MqttMedium:
         topic = f"{self._prefix}{device}/up".encode()
         head = len(topic).to_bytes(2, "big") + topic
         return lambda wire: _packet(_PUBLISH, head + wire)
+
+    def open(self, place: int) -> None:
+        """Nothing: all chips are behind the one connection."""
 
     def send(self, _place: int, data: "bytes | memoryview") -> None:
         """Send publishes."""

@@ -51,7 +51,7 @@ class LoadRun:
         """
         middle = frames // 2 + 1
         self.chips = [
-            LoadChip(chip, frames, wrap, seed, middle if flip and not seed else 0) for seed, chip in enumerate(chips)
+            LoadChip(chip, frames, wrap, middle if flip and not place else 0) for place, chip in enumerate(chips)
         ]
         self.late_s: list[float] = []
         self._window = window
@@ -68,6 +68,7 @@ class LoadRun:
         quiet_s = time.monotonic()
         while online < len(self.chips):
             while begun < min(len(self.chips), online + _HELLOS):
+                medium.open(begun)
                 medium.send(begun, self.chips[begun].hello())
                 begun += 1
             for place, data in medium.poll(1.0):
@@ -169,7 +170,7 @@ def main(arguments: list[str] | None = None) -> int:
         medium: Medium
         if options.collector:
             run = LoadRun(chips, options.frames, options.window, flip=options.flip)
-            medium = TcpMedium(host, int(port), len(chips), options.sources)
+            medium = TcpMedium(host, int(port), options.sources)
         else:
             medium = MqttMedium(host, int(port), [chip.device for chip in chips], options.name)
             run = LoadRun(chips, options.frames, options.window, medium.wrap, options.flip)
