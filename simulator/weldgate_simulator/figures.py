@@ -45,7 +45,7 @@ class Figure(NamedTuple):
     """One measurement, as `build/bench.json` has it."""
 
     name: str
-    value: int
+    value: float
     unit: str
     note: str
 

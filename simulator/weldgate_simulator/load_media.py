@@ -14,13 +14,13 @@ from weldgate_protocol.errors import LocalError
 from weldgate_protocol.reasons import TOOL_CONNECTION
 
 from .load_chip import Wrap, plain
+from .mqtt_bytes import CONNACK, PUBLISH, SUBACK, connect, cut_packets, packet, read_publish, refuse, subscribe
 
 __all__ = ["Medium", "MqttMedium", "TcpMedium", "raise_limit"]
 
 _READ_BYTES = 262_144
 _EVENTS = 4_096
 _CONNECT_S = 30.0
-_CONNECT, _CONNACK, _PUBLISH, _SUBSCRIBE, _SUBACK = 0x10, 0x20, 0x30, 0x82, 0x90  # MQTT 3.1.1 §2.2.1
 
 
 class Medium(Protocol):
@@ -161,13 +161,10 @@ class MqttMedium:
         self._pipe = _Pipe(sock)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            name = b"bench-modules"
-            body = b"\x00\x04MQTT\x04\x02\x00\x00" + len(name).to_bytes(2, "big") + name  # clean session, no keepalive
-            sock.sendall(_packet(_CONNECT, body))
-            self._await(_CONNACK)
-            topic = f"{self._prefix}+/down".encode()
-            sock.sendall(_packet(_SUBSCRIBE, b"\x00\x01" + len(topic).to_bytes(2, "big") + topic + b"\x00"))
-            self._await(_SUBACK)
+            sock.sendall(connect("bench-modules"))
+            self._await(CONNACK)
+            sock.sendall(subscribe(f"{self._prefix}+/down"))
+            self._await(SUBACK)
             sock.setblocking(False)
         except BaseException:
             sock.close()
@@ -177,7 +174,7 @@ class MqttMedium:
         """Make a publish on the chip's topic of each frame."""
         topic = f"{self._prefix}{device}/up".encode()
         head = len(topic).to_bytes(2, "big") + topic
-        return lambda wire: _packet(_PUBLISH, head + wire)
+        return lambda wire: packet(PUBLISH, head + wire)
 
     def open(self, place: int) -> None:
         """Nothing: all chips are behind the one connection."""
@@ -196,10 +193,10 @@ class MqttMedium:
                 self._pipe.flush()
             if events & ~select.POLLOUT and (data := self._pipe.recv()):
                 self._data += data
-        for first, body in _packets(self._data):
-            if first & 0xF0 == _PUBLISH:
-                end = 2 + int.from_bytes(body[:2], "big")
-                yield self._places[body[2:end].split(b"/")[-2]], body[end:]
+        for first, body in cut_packets(self._data):
+            if first & 0xF0 == PUBLISH:
+                topic, payload = read_publish(body)
+                yield self._places[topic.split(b"/")[-2]], payload
 
     def close(self) -> None:
         """Close the connection."""
@@ -209,47 +206,12 @@ class MqttMedium:
         """Wait for the broker's word."""
         while True:
             self._data += self._pipe.recv()
-            for first, body in _packets(self._data):
-                if first == wanted and not body[-1] & 0x80 and (wanted != _CONNACK or not body[1]):
-                    return
-                raise LocalError(TOOL_CONNECTION, f"the broker answers {first:02x} {body.hex()}, {wanted:02x} is due")
+            for first, body in cut_packets(self._data):
+                refuse(first, body, wanted)
+                return
 
 
 def raise_limit() -> None:
     """Let this process have as many files open as it may."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _packet(first: int, body: bytes) -> bytes:
-    """Return an MQTT packet (§2.2.3)."""
-    length, head = len(body), bytearray((first,))
-    while length > 127:
-        head.append(length & 127 | 128)
-        length >>= 7
-    head.append(length)
-    return bytes(head) + body
-
-
-def _packets(data: bytearray) -> Iterable[tuple[int, bytes]]:
-    """Cut whole packets out of what came: (first byte, body)."""
-    held = bytes(data)
-    place, found = 0, []
-    while len(held) - place >= 2:
-        length = shift = 0
-        at = place + 1
-        while at < len(held):
-            byte = held[at]
-            at += 1
-            length |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                break
-        else:
-            break
-        if at + length > len(held):
-            break
-        found.append((held[place], held[at : at + length]))
-        place = at + length
-    del data[:place]
-    return found

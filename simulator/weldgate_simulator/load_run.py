@@ -203,7 +203,7 @@ def _run(run: LoadRun, medium: Medium, rate: float, ledger: Path | None) -> int:
     result = {
         "frames": total, "began_s": began_s, "seconds": round(seconds, 3), "frames_per_s": round(total / seconds),
         "cpu_s": round(cpu_s, 3), "ack_ms": _told(second for chip in run.chips for second in chip.latencies_s),
-        "late_ms": _told(run.late_s), "orders": [order for chip in run.chips for order in chip.orders],
+        "late_ms": _told(run.late_s), "orders": [(chip.entry.device, *order) for chip in run.chips for order in chip.orders],
     }  # fmt: skip
     print(json.dumps(result), flush=True)
     return 0

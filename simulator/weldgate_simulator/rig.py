@@ -22,10 +22,11 @@ from weldgate_protocol.errors import LocalError
 from weldgate_protocol.reasons import TOOL_CONNECTION, TOOL_TIMEOUT
 
 from .broker import Broker
+from .json_consumer import ANSWER_TOPIC
 from .line import Line, wait_for
 from .load import make_chips
 
-__all__ = ["LOCAL", "Load", "Rig", "RigError", "Run", "sink_rate"]
+__all__ = ["LOCAL", "JsonRig", "Load", "Rig", "RigError", "Run", "sink_rate"]
 
 LOCAL = "127.0.0.1"
 _DELIVERED_S = 120.0
@@ -35,6 +36,20 @@ _PACKS = """
 name = "consumer"
 port = {port}
 receipt_timeout_s = 5.0
+"""
+
+_JSON = f"""
+[[upstream]]
+name = "consumer"
+kind = "mqtt-json"
+port = {{port}}
+qos = 0
+proof = "answer"
+answer_topic = "{ANSWER_TOPIC}"
+window = 8000
+
+[upstream.record]
+raw = true
 """
 
 
@@ -70,7 +85,7 @@ class Run(NamedTuple):
         cpu_s: by process.
         written_bytes: by the collector, as the kernel counts them; frames' bytes are 100 each.
         ack_ms, late_ms: p50, p99, max.
-        orders: (type, monotonic second) of what came to chips.
+        orders: (chip, type, monotonic second) of what came to chips.
     """
 
     frames: int
@@ -80,7 +95,7 @@ class Run(NamedTuple):
     written_bytes: int
     ack_ms: dict[str, float]
     late_ms: dict[str, float]
-    orders: list[tuple[int, float]]
+    orders: list[tuple[int, int, float]]
 
     @property
     def rate(self) -> float:
@@ -155,7 +170,7 @@ level = "warning"
         self._prove(ledger)
         return Run(
             total, seconds, float(result["seconds"]), used, written, result["ack_ms"], result["late_ms"],
-            [(int(type_), float(at_s)) for type_, at_s in result["orders"]],
+            [(int(device), int(type_), float(at_s)) for device, type_, at_s in result["orders"]],
         )  # fmt: skip
 
     def _command(self, load: Load, ledger: Path) -> list[str]:
@@ -218,6 +233,21 @@ level = "warning"
         finally:
             connection.close()
         return {line: (count[0], digest.hexdigest()) for line, (count, digest) in found.items()}
+
+
+class JsonRig(Rig):
+    """The line with a platform that takes single records as JSON."""
+
+    def __init__(self, folder: Path, chips: int, broker: Broker | None = None) -> None:
+        """As ``Rig``."""
+        super().__init__(folder, chips, broker, _JSON)
+
+    def start_consumer(self) -> None:
+        """Start the consumer of JSON."""
+        self._consumer = self._spawn(
+            "consumer", "weldgate_simulator.json_consumer", "--broker", f"{self.broker.host}:{self.broker.port}",
+            "--database", str(self.journal), "--collector", "line",
+        )  # fmt: skip
 
 
 def sink_rate(chips_file: Path, load: Load) -> tuple[float, float]:

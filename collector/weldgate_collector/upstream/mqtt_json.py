@@ -277,13 +277,21 @@ class JsonCarrier:
                 break
 
     def _answered(self, data: bytes, settled: Settled) -> None:
+        """Take a platform's answer, or a list of them."""
+        try:
+            came: Any = msgspec.json.decode(data)
+        except msgspec.DecodeError:
+            return  # somebody else's word on that topic
+        for answer in came if isinstance(came, list) else (came,):
+            self._take_answer(answer, settled)
+
+    def _take_answer(self, answer: Any, settled: Settled) -> None:
         settings = self._settings
         try:
-            answer: Any = msgspec.json.decode(data)
             identity, good = str(answer[settings.answer_id]), answer[settings.answer_ok]
             words = str(answer.get(settings.answer_reason, ""))
-        except (msgspec.DecodeError, TypeError, KeyError, AttributeError):
-            return  # somebody else's word on that topic
+        except (TypeError, KeyError, AttributeError):
+            return  # likewise
         index, _ = self._asked.pop(identity, (0, 0.0))
         if not index:
             return
