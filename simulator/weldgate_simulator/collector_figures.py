@@ -112,8 +112,8 @@ def _written(say: Callable[[str], None]) -> Figure:
 def _ack(say: Callable[[str], None]) -> Figure:
     run = _steady_said(say)
     note = (
-        f"from a frame's sending to its ack at the generator, commit_ms 25, {_STEADY.rate:,.0f} frames/s: {run.ack_ms} ms; "
-        f"frames left the generator later than due by {run.late_ms} ms"
+        f"from a frame's sending to its ack at the generator, commit_ms 25, {_STEADY.rate:,.0f} frames/s: "
+        f"{run.ack_ms} ms; frames left the generator later than due by {run.late_ms} ms"
     )
     return Figure("collector.ack_p99_ms", round(run.ack_ms["p99"], 1), "ms", note)
 
@@ -139,9 +139,7 @@ def _mqtt(say: Callable[[str], None]) -> Figure:
 
 def _json(say: Callable[[str], None]) -> Figure:
     say(f"{_CHIPS * _RECORDS.frames} records as JSON, one a publish, {_RUNS} times")
-    runs = [
-        _played(_RECORDS, lambda folder: JsonRig(folder, _CHIPS, _small_broker(folder))) for _ in range(_RUNS)
-    ]
+    runs = [_played(_RECORDS, lambda folder: JsonRig(folder, _CHIPS, _small_broker(folder))) for _ in range(_RUNS)]
     run = _median(runs)
     note = (
         f"one record a publish at QoS 0, with its bytes in hex; in by TCP, to the platform's answer (proof = answer), "

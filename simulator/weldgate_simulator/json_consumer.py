@@ -2,8 +2,8 @@
 
     python -m weldgate_simulator.json_consumer --broker HOST:PORT --database FILE --collector NAME
 
-What one read of the socket brought is one transaction, ``synchronous=FULL``; its answers follow the commit, up to 500 ids
-in one message. Each record's bytes are kept (``record.raw = true``), so that they can be held against a ledger.
+What one read of the socket brought is one transaction, ``synchronous=FULL``; its answers follow the commit, up to 500
+ids in one message. Each record's bytes are kept (``record.raw = true``), so that they can be held against a ledger.
 """
 
 import argparse
@@ -122,7 +122,8 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         The exit code: 0 after SIGTERM or SIGINT, 1 when the broker or the database can't be used.
     """
-    parser = argparse.ArgumentParser(prog="weldgate_simulator.json_consumer", description=(__doc__ or "").split("\n")[0])
+    about = (__doc__ or "").split("\n")[0]
+    parser = argparse.ArgumentParser(prog="weldgate_simulator.json_consumer", description=about)
     parser.add_argument("--broker", required=True, help="HOST:PORT")
     parser.add_argument("--database", required=True, type=Path)
     parser.add_argument("--collector", required=True, help="the collector's name")

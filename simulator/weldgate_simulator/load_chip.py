@@ -66,6 +66,7 @@ class LoadChip:
     """One chip.
 
     Attributes:
+        device: its number.
         sent, acknowledged: highest numbers.
         online: its heartbeat was sent.
         latencies_s: of each frame, from its sending to its ack; kept only while ``timed``.
@@ -88,7 +89,8 @@ class LoadChip:
         self.orders: list[tuple[int, float]] = []
         self.frames = frames
         self._sent_s: deque[tuple[int, float]] = deque()
-        self._device = int(chip.device).to_bytes(8, "big")
+        self.device = int(chip.device)
+        self._device = self.device.to_bytes(8, "big")
         self._up, self._down = HmacKey(bytes.fromhex(chip.up)), bytes.fromhex(chip.down)
         self._epoch = secrets.token_bytes(4)
         self._conversation = ChipConversation(self._device, self._up, self._down, chip.generation)
@@ -103,9 +105,7 @@ class LoadChip:
         payloads, now_s, digest, wires = _payloads(), int(time.time()), hashlib.sha256(), []
         for seq in range(1, self.frames + 1):
             payload = payloads[seq % _PAYLOADS]
-            body = encode_body(
-                flags, messages.TELEMETRY, self._device, self._epoch, seq, now_s, seq % 1000, payload
-            )
+            body = encode_body(flags, messages.TELEMETRY, self._device, self._epoch, seq, now_s, seq % 1000, payload)
             raw = seal(body, self._up)
             digest.update(raw)
             wire = self._wrapped(to_wire(raw))
@@ -121,10 +121,8 @@ class LoadChip:
     @property
     def entry(self) -> Entry:
         """What the ledger says of this chip."""
-        number = int.from_bytes
-        return Entry(
-            number(self._device, "big"), number(self._epoch, "big"), self.frames, self.acknowledged, self._digest
-        )
+        epoch = int.from_bytes(self._epoch, "big")
+        return Entry(self.device, epoch, self.frames, self.acknowledged, self._digest)
 
     def hello(self) -> bytes:
         """Return the first bytes of its connection."""

@@ -1,4 +1,4 @@
-"""The load of the bench: many chips at once, as fast as acks allow or at a steady rate, with a ledger of what was acked.
+"""The load of the bench: many chips at once, as fast as acks allow or at a steady rate, with a ledger of all acks.
 
     python -m weldgate_simulator.load_run --collector HOST:PORT --chips-file FILE --frames N --ledger FILE
 
@@ -203,7 +203,7 @@ def _run(run: LoadRun, medium: Medium, rate: float, ledger: Path | None) -> int:
     result = {
         "frames": total, "began_s": began_s, "seconds": round(seconds, 3), "frames_per_s": round(total / seconds),
         "cpu_s": round(cpu_s, 3), "ack_ms": _told(second for chip in run.chips for second in chip.latencies_s),
-        "late_ms": _told(run.late_s), "orders": [(chip.entry.device, *order) for chip in run.chips for order in chip.orders],
+        "late_ms": _told(run.late_s), "orders": [(chip.device, *order) for chip in run.chips for order in chip.orders],
     }  # fmt: skip
     print(json.dumps(result), flush=True)
     return 0

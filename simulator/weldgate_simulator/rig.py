@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from weldgate_collector import list_segments
 from weldgate_protocol.errors import LocalError
 from weldgate_protocol.reasons import TOOL_CONNECTION, TOOL_TIMEOUT
 
@@ -174,10 +173,10 @@ level = "warning"
         )  # fmt: skip
 
     def _command(self, load: Load, ledger: Path) -> list[str]:
-        where = ["--broker", f"{LOCAL}:{self.broker.port}"] if load.by_broker else ["--collector", f"{LOCAL}:{self.port}"]
+        way, port = ("--broker", self.broker.port) if load.by_broker else ("--collector", self.port)
         command = [
-            sys.executable, "-m", "weldgate_simulator.load_run", *where, "--chips-file", str(self.chips_file),
-            "--frames", str(load.frames), "--rate", str(load.rate), "--sources", str(load.sources), "--flip",
+            sys.executable, "-m", "weldgate_simulator.load_run", way, f"{LOCAL}:{port}",
+            "--chips-file", str(self.chips_file), "--frames", str(load.frames), "--rate", str(load.rate), "--sources", str(load.sources), "--flip",
             "--ledger", str(ledger),
         ]  # fmt: skip
         return command + (["--window", str(load.window)] if load.window else [])
