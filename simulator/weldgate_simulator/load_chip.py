@@ -170,9 +170,9 @@ class LoadChip:
     def _ack(self, raw: bytes) -> None:
         if raw[_ACK_AT : _ACK_AT + 3] != _ACK_PREFIX or raw[_ACK_AT + 3 : _ACK_AT + 7] != self._epoch:
             raise LocalError(TOOL_CONNECTION, "an ack that speaks of repeats or of another epoch")
-        through = int(cbor.decode(raw[_ACK_THROUGH:-8]))
-        if through > self.sent:
-            raise LocalError(TOOL_CONNECTION, f"ack through {through}, sent {self.sent}")
+        through = cbor.decode(raw[_ACK_THROUGH:-8])
+        if not isinstance(through, int) or through > self.sent:
+            raise LocalError(TOOL_CONNECTION, f"ack through {through!r}, sent {self.sent}")
         self.acknowledged = max(self.acknowledged, through)
         times = self._sent_s
         if times and times[0][0] <= through:

@@ -13,7 +13,7 @@ from typing import Protocol
 from weldgate_protocol.errors import LocalError
 from weldgate_protocol.reasons import TOOL_CONNECTION
 
-from .load_chip import Wrap, plain
+from .load_chip import plain
 from .mqtt_bytes import CONNACK, PUBLISH, SUBACK, connect, cut_packets, packet, read_publish, refuse, subscribe
 
 __all__ = ["Medium", "MqttMedium", "TcpMedium", "raise_limit"]
@@ -26,7 +26,8 @@ _CONNECT_S = 30.0
 class Medium(Protocol):
     """Bytes to chips' collector and back, by the chip's place in the list."""
 
-    wrap: Wrap
+    def wrap(self, device: str) -> Callable[[bytes], bytes]:
+        """Return what makes of a chip's frame on the wire what this medium carries."""
 
     def open(self, place: int) -> None:
         """Connect a chip, which says hello at once.
@@ -91,8 +92,6 @@ class _Pipe:
 class TcpMedium:
     """A connection for each chip, from as many addresses of 127.0.0.x as wanted."""
 
-    wrap: Wrap = staticmethod(plain)
-
     def __init__(self, host: str, port: int, sources: int = 0) -> None:
         """Remember where to connect.
 
@@ -105,6 +104,10 @@ class TcpMedium:
         self._poll = select.epoll()
         self._pipes: list[_Pipe] = []
         self._places: dict[int, int] = {}
+
+    def wrap(self, device: str) -> Callable[[bytes], bytes]:
+        """Carry frames as they are."""
+        return plain(device)
 
     def open(self, place: int) -> None:
         """Connect the next chip; ``place`` counts up from 0."""

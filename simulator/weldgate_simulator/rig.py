@@ -176,8 +176,8 @@ level = "warning"
         way, port = ("--broker", self.broker.port) if load.by_broker else ("--collector", self.port)
         command = [
             sys.executable, "-m", "weldgate_simulator.load_run", way, f"{LOCAL}:{port}",
-            "--chips-file", str(self.chips_file), "--frames", str(load.frames), "--rate", str(load.rate), "--sources", str(load.sources), "--flip",
-            "--ledger", str(ledger),
+            "--chips-file", str(self.chips_file), "--frames", str(load.frames), "--rate", str(load.rate),
+            "--sources", str(load.sources), "--flip", "--ledger", str(ledger),
         ]  # fmt: skip
         return command + (["--window", str(load.window)] if load.window else [])
 
