@@ -56,6 +56,7 @@ lint: $(READY) ## check without the tests
 	@$(VENV)/bin/lint-imports
 	@$(PY) -m weldgate_simulator.build
 	@$(PY) protocol/print_tables.py --check
+	@$(PY) collector/build_messages.py --check
 	@$(PY) -m weldgate_tools.cli_text --check docs/cli.md
 	@for script in tests/vectors/build_*.py; do $(PY) "$$script" --check || exit 1; done
 
@@ -73,6 +74,7 @@ mutants: $(READY) ## plant faults one by one; each must turn a test red
 
 docs: $(READY) ## print again the pages and tables that come from the code
 	@$(PY) protocol/print_tables.py
+	@$(PY) collector/build_messages.py
 	@$(PY) -m weldgate_tools.cli_text docs/cli.md
 	@for page in weldgate_protocol.conversation_text:conversation weldgate_firmware.gate_text:gate; do \
 	  $(PY) -m "$${page%%:*}" > "docs/$${page##*:}.md.new" && mv "docs/$${page##*:}.md.new" "docs/$${page##*:}.md" || exit 1; \

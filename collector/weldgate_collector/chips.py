@@ -1,9 +1,10 @@
 """Known chips and their keys: one file of JSON lines, mode 0600, read by the collector and written by the tools.
 
 A line is ``{"device": "<decimal>", "generation": 1, "up": "<64 hex>", "down": "<64 hex>"}``: the two keys the issuer
-gives the collector in charge (DESIGN §2.3), never the seal's. A file that others may read is refused. Keys reach
-neither a message, a log nor a ``repr``. Writers hold a lock and replace the file whole, so that a reader always sees
-an old or a new one.
+gives the collector in charge (DESIGN §2.3), never the seal's; ``previous_up`` and ``previous_down`` are those of the
+generation before, under which a chip speaks until its rekey has reached it. A file that others may read is refused.
+Keys reach neither a message, a log nor a ``repr``. Writers hold a lock and replace the file whole, so that a reader
+always sees an old or a new one.
 """
 
 import fcntl
@@ -45,6 +46,7 @@ class Chip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     up: str
     down: str
     previous_up: str = ""  # K_up of the generation before, for frames spooled under it
+    previous_down: str = ""  # K_down of it, for a chip that the rekey has not reached
 
     def __repr__(self) -> str:
         return f"Chip(device={self.device!r}, generation={self.generation})"
@@ -55,8 +57,8 @@ class Chips:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: dict[bytes, tuple[int, bytes, bytes, bytes]] = {}
-        self._stamp: tuple[int, int, int] = (0, 0, 0)
+        self._known: dict[bytes, tuple[int, bytes, bytes, bytes, bytes]] = {}
+        self._stamp: tuple[int, ...] = ()
         self.reload()
 
     def __len__(self) -> int:
@@ -69,19 +71,26 @@ class Chips:
             True when the known chips were replaced.
 
         Raises:
-            ChipsError: the file is wrong.
-            KeyFileError: the file is missing or readable by others.
+            ChipsError: the file is wrong; once, until it changes.
+            KeyFileError: the file is missing or readable by others, likewise.
         """
-        stamp = _stamp(self._path)
+        try:
+            stamp = _stamp(self._path)
+        except KeyFileError:
+            if self._stamp == _MISSING:
+                return False
+            self._stamp = _MISSING
+            raise
         if stamp == self._stamp:
             return False
-        known: dict[bytes, tuple[int, bytes, bytes, bytes]] = {}
+        self._stamp = stamp
+        known: dict[bytes, tuple[int, bytes, bytes, bytes, bytes]] = {}
         for chip in read_chips(self._path):
             device = int(chip.device).to_bytes(8, "big")
-            up, down, previous_up = (bytes.fromhex(text) for text in (chip.up, chip.down, chip.previous_up))
-            known[device] = (chip.generation, up, down, previous_up)
+            up, down = bytes.fromhex(chip.up), bytes.fromhex(chip.down)
+            before = bytes.fromhex(chip.previous_up), bytes.fromhex(chip.previous_down)
+            known[device] = (chip.generation, up, down, *before)
         self._known = known
-        self._stamp = stamp
         return True
 
     def lookup(self, device: bytes) -> ChipKeys | None:
@@ -219,8 +228,9 @@ def _check(chip: Chip, where: str) -> None:
         raise ChipsError(TOOL_BAD_INPUT, f"{where}: device is not a plain decimal number of at most {DEVICE_MAX}")
     if not 0 <= chip.generation <= 0xFFFFFFFF:
         raise ChipsError(TOOL_BAD_INPUT, f"{where}: generation {chip.generation}, 0 to 4294967295 are allowed")
-    for name, text in (("up", chip.up), ("down", chip.down), ("previous_up", chip.previous_up)):
-        if name == "previous_up" and not text:
+    for name in ("up", "down", "previous_up", "previous_down"):
+        text = getattr(chip, name)
+        if name.startswith("previous") and not text:
             continue
         try:
             size = len(bytes.fromhex(text))
@@ -230,12 +240,16 @@ def _check(chip: Chip, where: str) -> None:
             raise ChipsError(TOOL_BAD_INPUT, f"{where}: `{name}` is not a key of 64 hex digits")
 
 
-def _stamp(path: Path) -> tuple[int, int, int]:
+_MISSING = (0, 0, 0)
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Return what shows a change; of its mode too, which has a time of its own."""
     try:
         status = path.stat()
     except OSError as error:
         raise KeyFileError(TOOL_NOT_FOUND, f"{path}: can't be read: {error.strerror}") from error
-    return (status.st_mtime_ns, status.st_ino, status.st_size)
+    return (status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size)
 
 
 def read_secret(path: Path) -> bytes:

@@ -1,6 +1,7 @@
 """Orders and tokens on their way to chips: kept until a result or an expiry, handed over when the chip is there.
 
-A repeated order is the same order (id and chip), and its result is told again. A chip answers under the order's id,
+A repeated order is the same order (id and chip), and the state it is in is told again, as each change of it is
+(M-PACK-08). A chip answers under the order's id,
 or under the name of its bytes where it could not or would not verify them (M-ORD-15). Its answer is final, but for the
 few reasons that mean "later": then the order waits and is tried again, each time after twice as long. Runs on the
 event loop's thread; durable changes ride with the store's writer.
@@ -38,7 +39,12 @@ _ANSWER_S = 60  # a result that did not come by then is asked for by sending aga
 _TOKEN_ANSWER_S = 300  # a chip answers a token after the 120 s for the local act; sent earlier it would wait anew
 _LATER_S = 5  # before an order is tried again that the chip could not take just now
 _RETRY_MAX_S = 300  # both waits double each time, as far as this
-_KEPT_S = 90 * 86_400  # an ended order is remembered this long, for its repeats; signed objects expire long before
+# An ended order is remembered for its repeats. One a session and chip are many, so tokens go as soon as none can be
+# valid any more (DESIGN §3.5: 72 h), and a repeat is refused for its own expiry.
+_KEPT_S = 90 * 86_400
+_TOKEN_KEPT_S = 4 * 86_400
+_FORGET_EVERY_S = 60.0
+_FORGET_ROWS = 2_000  # in one commit: acks wait meanwhile
 _LATER = (reasons.GATE_BUSY, reasons.GATE_NOT_READY, reasons.ORDER_IN_SESSION)  # M-PACK-10
 
 Send = Callable[[bytes, int, "Fields"], bool]
@@ -69,11 +75,12 @@ class Downlink:
         self._clock_s = clock_s
         self._retries: dict[tuple[bytes, bytes], _Retry] = {}  # by chip and id, of what was sent in this connection
         self._send: Send = lambda _device, _type, _fields: False
-        self.report: Report = lambda _order: None  # told each result, from any thread
+        self.report: Report = lambda _order: None  # told each state that is durable, from any thread
         self._waiting: dict[bytes, dict[bytes, Order]] = {}
         self._count = 0
         self._taking = 0  # on their way into the store
-        self._writer.submit(lambda connection: _forget(connection, int(now_s()) - _KEPT_S))
+        self.ended = {APPLIED: 0, REFUSED: 0, EXPIRED: 0}  # how many, since the start
+        self._forgot_s = float("-inf")
         for row in reader.connection.execute(f"SELECT {_COLUMNS} FROM orders WHERE state <= {SENT}"):  # noqa: S608
             self._keep(_from_row(row))
 
@@ -88,8 +95,7 @@ class Downlink:
         """Take an order durably, then hand it over if its chip is there.
 
         Returns:
-            The order as it stands now; one that was known already keeps its state and its turn, and its result is
-            reported again.
+            The order as it stands now; one that was known already keeps its state and its turn. Its state is reported.
 
         Raises:
             OrderError: too many are waiting.
@@ -111,9 +117,11 @@ class Downlink:
         if known.state > SENT:
             self.report(known)
             return known
-        waiting = self._waiting.setdefault(known.device, {})
+        waiting = self._waiting.get(known.device, {})
         if known.id in waiting:
+            self.report(waiting[known.id])
             return waiting[known.id]
+        self.report(known)
         self._keep(known)
         return self._hand_over(known)
 
@@ -159,6 +167,9 @@ class Downlink:
     def sweep(self) -> None:
         """Expire what waited too long, send again what is due; called about once a second."""
         now_s, clock_s = int(self._now_s()), self._clock_s()
+        if clock_s - self._forgot_s >= _FORGET_EVERY_S:
+            self._forgot_s = clock_s
+            self._writer.submit(lambda connection: _forget(connection, now_s))
         for waiting in list(self._waiting.values()):
             for order in list(waiting.values()):
                 if order.expires_s <= now_s:
@@ -202,7 +213,7 @@ class Downlink:
 
     def _change(self, order: Order) -> Order:
         self._waiting[order.device][order.id] = order
-        self._writer.submit(lambda connection: _update(connection, order))
+        self._store(order)
         return order
 
     def _finish(self, order: Order, state: int, reason: int) -> None:
@@ -213,10 +224,14 @@ class Downlink:
         self._count -= 1
         if not waiting:
             del self._waiting[order.device]
-        future = self._writer.submit(lambda connection: _update(connection, order))
-        # A result is told only when it is durable, so that a restart tells nothing else.
-        future.add_done_callback(lambda done: None if done.exception() else self.report(order))
+        self.ended[state] += 1
+        self._store(order)
         _log.info("order_ended", device=_text(order.device), order=order.id.hex(), state=state, reason=reason)
+
+    def _store(self, order: Order) -> None:
+        """Keep a state, and tell it once it is durable, so that a restart tells nothing else."""
+        future = self._writer.submit(lambda connection: _update(connection, order))
+        future.add_done_callback(lambda done: None if done.exception() else self.report(order))
 
     def _keep(self, order: Order) -> None:
         self._waiting.setdefault(order.device, {})[order.id] = order
@@ -251,9 +266,13 @@ def _update(connection: sqlite3.Connection, order: Order) -> None:
     )
 
 
-def _forget(connection: sqlite3.Connection, before_s: int) -> None:
-    """Forget orders that ended long ago."""
-    connection.execute("DELETE FROM orders WHERE state > ? AND changed_s < ?", (SENT, before_s))
+def _forget(connection: sqlite3.Connection, now_s: int) -> None:
+    """Forget some of the orders that ended long ago."""
+    connection.execute(
+        "DELETE FROM orders WHERE (id, device) IN (SELECT id, device FROM orders WHERE state > ? AND"
+        " changed_s < CASE type WHEN ? THEN ? ELSE ? END LIMIT ?)",
+        (SENT, messages.TOKEN, now_s - _TOKEN_KEPT_S, now_s - _KEPT_S, _FORGET_ROWS),
+    )
 
 
 def _text(device: bytes) -> str:

@@ -41,6 +41,7 @@ __all__ = ["Hub", "Limits"]
 _log = structlog.get_logger("weldgate.hub")
 
 _CLOCK_SURE_S = 1_767_225_600  # 2026-01-01, before this program was written: an earlier clock was never set
+_CLOCK_MAX_S = 0xFFFFFFFF  # 2106-02-07, what a header holds (SPEC section 3): a later clock was set wrong
 
 
 class Limits:
@@ -366,6 +367,8 @@ class Hub:
         return float("-inf") if peer is None else peer.heard_s
 
     def _stamp(self) -> tuple[int, int, int]:
-        """Return the time a welcome carries; with a clock that was never set, one no chip takes."""
+        """Return the time a welcome carries; with a clock that was never set, or set wrong, one no chip takes."""
         seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
-        return seconds, nanoseconds // 1_000_000, QUALITY_SYNCED if seconds >= _CLOCK_SURE_S else QUALITY_FLOOR
+        sure = _CLOCK_SURE_S <= seconds <= _CLOCK_MAX_S
+        quality = QUALITY_SYNCED if sure else QUALITY_FLOOR
+        return min(max(seconds, 0), _CLOCK_MAX_S), nanoseconds // 1_000_000, quality

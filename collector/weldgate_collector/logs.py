@@ -17,7 +17,9 @@ from .config import LogSection
 __all__ = ["configure_logging", "without_secrets"]
 
 _SECRET = re.compile(r"WG1:[0-9A-Z $%*+./:-]{8,}|\b[0-9a-fA-F]{64,}\b")
-_SECRET_NAMES = frozenset({"key", "up", "down", "previous_up", "password", "secret", "token", "object"})
+_SECRET_NAMES = frozenset(
+    {"key", "up", "down", "previous_up", "previous_down", "password", "secret", "token", "object"}
+)
 _REMOVED = "[removed]"
 _BYTES_MAX = 16  # an id, an epoch, a store's id; a key has 32
 

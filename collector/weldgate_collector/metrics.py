@@ -49,6 +49,7 @@ class Metrics:
         self.link_connections = self._labelled("link_connections", "Open connections of a link", "link")
         self.link_refused = self._labelled("link_refused", "Turned away by a link since the start: too many", "link")
         self.link_faults = self._labelled("link_faults", "Handshakes, ports, brokers, messages that failed", "link")
+        self.link_trouble = self._labelled("link_trouble", "1 while something is wrong with a link", "link")
         self.upstream_connected = self._labelled("upstream_connected", "1 while the broker is reached")
         self.upstream_through = self._labelled("upstream_receipted_pack", "Highest pack receipted, or row delivered")
         self.upstream_waiting = self._labelled("upstream_waiting_rows", "Rows not yet receipted or delivered")
@@ -58,6 +59,10 @@ class Metrics:
         )
         self.upstream_aside = self._labelled("upstream_aside_records", "Records set aside, since nobody takes them")
         self.orders = gauge("orders_waiting", "Orders and tokens without a result yet")
+        self.orders_ended = self._labelled("orders_ended_total", "Orders and tokens by how they ended", "result")
+        self.chips_trouble = gauge(
+            "chips_trouble", "1 while the file of known chips, or of a certificate, can't be used"
+        )
         self.strangers = gauge("connections_unauthenticated", "Connections that have not proved who they are")
         self.slowed = gauge("chips_slowed", "Chips that are not read from just now, since they send too fast")
         self.slowed_times = counter("slow_downs", "How often a chip was slowed down")

@@ -7,14 +7,20 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .links.base import LinkStatus
 from .machine import connections_allowed, disk_free_bytes, file_limit, resident_bytes, store_bytes
 from .metrics import Metrics
 from .reload import Reload
+from .store.completeness import STATES
+from .store.keeper import Keeper
+from .store.proof import Proof
+from .store.writer import Writer
+from .upstream.base import Upstream
 
 if TYPE_CHECKING:
     from .hub import Hub
 
-__all__ = ["machine_state", "refresh_operation", "traffic_state"]
+__all__ = ["machine_state", "refresh_operation", "refresh_store", "refresh_ways", "traffic_state"]
 
 _WORST = 20  # so many addresses and chips are named
 _MEASURED_S = 10.0  # walking the data folder is not for every scrape
@@ -55,8 +61,46 @@ def machine_state(data_dir: Path) -> dict[str, Any]:
     }
 
 
+def refresh_store(metrics: Metrics, writer: Writer, keeper: Keeper, proof: Proof) -> None:
+    """Bring the store's gauges up to date."""
+    metrics.committed.set(writer.committed)
+    metrics.backlog.set(writer.backlog)
+    metrics.trouble.set(bool(writer.trouble))
+    metrics.low_space.set(keeper.status.low_space)
+    metrics.segments.set(keeper.status.segments)
+    metrics.deleted.set(keeper.deleted)
+    metrics.rows_lost.set(keeper.lost)
+    proved = proof.proved
+    for state in STATES:
+        metrics.gap_numbers.labels(state).set(proved.numbers.get(state, 0))
+    metrics.hole_lines.set(proved.holes)
+    metrics.hole_since.set(proved.oldest_ms / 1000)
+    metrics.proved_at.set(proved.at_s)
+
+
+def refresh_ways(metrics: Metrics, links: list[LinkStatus], upstreams: list[Upstream]) -> None:
+    """Bring the gauges of ways in and out up to date."""
+    for link in links:
+        metrics.link_up.labels(link.name).set(link.up)
+        metrics.link_connections.labels(link.name).set(link.connections)
+        metrics.link_refused.labels(link.name).set(link.refused)
+        metrics.link_faults.labels(link.name).set(link.faults)
+        metrics.link_trouble.labels(link.name).set(bool(link.trouble))
+    for upstream in upstreams:
+        status = upstream.status()
+        metrics.upstream_connected.labels(upstream.name).set(status.connected)
+        metrics.upstream_through.labels(upstream.name).set(status.through)
+        metrics.upstream_waiting.labels(upstream.name).set(status.waiting_rows)
+        metrics.upstream_trouble.labels(upstream.name).set(bool(status.trouble))
+        metrics.upstream_undelivered.labels(upstream.name).set(status.undelivered)
+        metrics.upstream_aside.labels(upstream.name).set(status.aside)
+
+
 def refresh_operation(metrics: Metrics, hub: "Hub", data_dir: Path, reload: Reload | None) -> None:
-    """Bring the gauges up to date."""
+    """Bring the gauges of traffic, machine and configuration up to date."""
+    metrics.connections.set(hub.connections)
+    metrics.online.set(hub.online)
+    metrics.silent.set(len(hub.silence.silent))
     metrics.strangers.set(hub.strangers)
     metrics.slowed.set(len(hub.pace.slowed))
     metrics.slowed_times.inc(hub.pace.times - metrics.value("slow_downs"))

@@ -22,6 +22,7 @@ __all__ = [
     "APPLIED",
     "EXPIRED",
     "REFUSED",
+    "RESULTS",
     "SENT",
     "WAITING",
     "Order",
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 WAITING, SENT, APPLIED, REFUSED, EXPIRED = 1, 2, 3, 4, 5
+RESULTS = {APPLIED: "applied", REFUSED: "refused", EXPIRED: "expired"}
 
 _TYPES = (
     messages.TOKEN, messages.LOCK, messages.RELEASE, messages.CONFIG, messages.KEY_SET, messages.REVOCATIONS,

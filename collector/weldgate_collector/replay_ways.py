@@ -15,8 +15,8 @@ from weldgate_protocol.frame import to_wire
 from weldgate_protocol.reasons import TOOL_BAD_INPUT, TOOL_CONNECTION, TOOL_EXTRA_MISSING
 from weldgate_protocol.stream import FrameStream
 
+from . import mqtt_packets as packets
 from .errors import RecordingError
-from .links import mqtt_wire as wire
 
 __all__ = ["End", "Target", "Way", "open_way"]
 
@@ -250,27 +250,27 @@ class _MqttWay(_SharedWay):
         """
         reader, writer = await asyncio.open_connection(host, port)
         self._writer = writer
-        stream = wire.PacketStream()
+        stream = packets.PacketStream()
         name = f"replay-{os.getpid()}"
-        writer.write(wire.encode_connect(name, self._target.username, self._target.password, 0))
-        writer.write(wire.encode_subscribe(1, self._prefix + "+/down"))
+        writer.write(packets.encode_connect(name, self._target.username, self._target.password, 0))
+        writer.write(packets.encode_subscribe(1, self._prefix + "+/down"))
         while data := await reader.read(_READ_BYTES):
             for first, body in stream.feed(data):
-                if first & 0xF0 == wire.CONNACK and body[1:2] != b"\0":
+                if first & 0xF0 == packets.CONNACK and body[1:2] != b"\0":
                     raise OSError(f"broker refuses: {body.hex()}")
-                if first & 0xF0 == wire.SUBACK:
+                if first & 0xF0 == packets.SUBACK:
                     self._task = asyncio.create_task(self._read(reader, writer, stream))
                     return
         raise OSError("broker closed the connection")
 
     async def _read(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stream: wire.PacketStream
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stream: packets.PacketStream
     ) -> None:
         try:
             while data := await reader.read(_READ_BYTES):
                 for first, body in stream.feed(data):
-                    if first & 0xF0 == wire.PUBLISH:
-                        came = wire.read_publish(first, body)
+                    if first & 0xF0 == packets.PUBLISH:
+                        came = packets.read_publish(first, body)
                         chip = int(came.topic.split(b"/")[-2])
                         received = self.ends.get(chip.to_bytes(8, "big"))
                         if received is not None:
@@ -285,7 +285,7 @@ class _MqttWay(_SharedWay):
         topic = f"{self._prefix}{int.from_bytes(device, 'big')}/up".encode()
         for inner in data.split(b"\x7e"):
             if inner:
-                writer.write(wire.encode_publish(topic, b"\x7e" + inner + b"\x7e"))
+                writer.write(packets.encode_publish(topic, b"\x7e" + inner + b"\x7e"))
         try:
             await writer.drain()
         except OSError:
@@ -296,6 +296,6 @@ class _MqttWay(_SharedWay):
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         if self._writer is not None:
-            self._writer.write(wire.DISCONNECT)
+            self._writer.write(packets.DISCONNECT)
             self._writer.close()
             await asyncio.gather(self._writer.wait_closed(), return_exceptions=True)

@@ -33,11 +33,11 @@ from .links.configured import configured_links, read_password
 from .links.tcp import TcpLink
 from .machine import connections_allowed, raise_file_limit
 from .metrics import Metrics, MetricsPort
-from .operation import machine_state, refresh_operation, traffic_state
-from .orders import Order, lock_order, refused_order, signed_order
+from .operation import machine_state, refresh_operation, refresh_store, refresh_ways, traffic_state
+from .orders import RESULTS, Order, lock_order, refused_order, signed_order
 from .recording import Recorder
 from .reload import Reload
-from .store.completeness import STATES
+from .renewal import Renewal
 from .store.keeper import Keeper, Retention
 from .store.lock import take_folder
 from .store.proof import Proof
@@ -130,6 +130,7 @@ class Service:
             elif isinstance(link, TcpLink):
                 self.tls = link
         self.chips = Chips(config.chips_file)
+        self.renewal = Renewal(self.chips, None if self.tls is None else self.tls.certificates)
         self._open_store()
         self.writer.start()
         self.keeper = Keeper(self.writer, self._retention(), _told, self._connect)
@@ -202,6 +203,8 @@ class Service:
             "store": self.writer.trouble or "ok",
             "low_space": self.keeper.status.low_space,
             "lines_with_holes": self.proof.proved.holes,
+            "holes_since_s": self.proof.proved.oldest_ms // 1000,
+            "proved_at_s": round(self.proof.proved.at_s),
             "backlog_rows": self.writer.backlog,
             "committed": self.writer.committed,
             "chips_online": self.hub.online,
@@ -209,6 +212,8 @@ class Service:
             "chips_silent": [str(int.from_bytes(device, "big")) for device in self.hub.silence.silent[:_SILENT_TOLD]],
             "upstreams": {upstream.name: upstream.status()._asdict() for upstream in self._upstreams},
             "chips_known": len(self.chips),
+            "chips_trouble": self.renewal.trouble,
+            "orders": {"waiting": len(self.downlink), **{RESULTS[n]: c for n, c in self.downlink.ended.items()}},
             "configuration": {} if self.reloading is None else self.reloading.told(),
             **traffic_state(self.hub, self.metrics),
             **machine_state(self._config.data_dir),
@@ -216,14 +221,8 @@ class Service:
 
     def reload(self) -> None:
         """Read chips and certificates again; a wrong file is told and changes nothing, unknown chips are cut off."""
-        if self.tls is not None and self.tls.certificates is not None:
-            self.tls.certificates.reload()
-        try:
-            if self.chips.reload():
-                _log.info("chips_reloaded", chips=len(self.chips))
-                self.hub.drop_unknown()
-        except WeldgateError as error:
-            _log.error("chips_not_reloaded", code=error.code, reason=error.message)
+        if self.renewal.look():
+            self.hub.drop_unknown()
 
     def apply(self, config: Config) -> None:
         """Let what can change under way (``reload.AT_ONCE``) hold from now on."""
@@ -246,38 +245,13 @@ class Service:
 
     def _refreshed(self) -> Metrics:
         metrics = self.metrics
-        metrics.committed.set(self.writer.committed)
-        metrics.backlog.set(self.writer.backlog)
-        metrics.trouble.set(bool(self.writer.trouble))
-        kept = self.keeper.status
-        metrics.low_space.set(kept.low_space)
-        metrics.segments.set(kept.segments)
-        metrics.deleted.set(self.keeper.deleted)
-        metrics.rows_lost.set(self.keeper.lost)
-        proved = self.proof.proved
-        for state in STATES:
-            metrics.gap_numbers.labels(state).set(proved.numbers.get(state, 0))
-        metrics.hole_lines.set(proved.holes)
-        metrics.hole_since.set(proved.oldest_ms / 1000)
-        metrics.proved_at.set(proved.at_s)
-        metrics.connections.set(self.hub.connections)
-        metrics.online.set(self.hub.online)
-        metrics.silent.set(len(self.hub.silence.silent))
+        refresh_store(metrics, self.writer, self.keeper, self.proof)
+        refresh_ways(metrics, self._link_statuses(), self._upstreams)
         metrics.orders.set(len(self.downlink))
+        for state, count in self.downlink.ended.items():
+            metrics.orders_ended.labels(RESULTS[state]).set(count)
         refresh_operation(metrics, self.hub, self._config.data_dir, self.reloading)
-        for link in self._link_statuses():
-            metrics.link_up.labels(link.name).set(link.up)
-            metrics.link_connections.labels(link.name).set(link.connections)
-            metrics.link_refused.labels(link.name).set(link.refused)
-            metrics.link_faults.labels(link.name).set(link.faults)
-        for upstream in self._upstreams:
-            status = upstream.status()
-            metrics.upstream_connected.labels(upstream.name).set(status.connected)
-            metrics.upstream_through.labels(upstream.name).set(status.through)
-            metrics.upstream_waiting.labels(upstream.name).set(status.waiting_rows)
-            metrics.upstream_trouble.labels(upstream.name).set(bool(status.trouble))
-            metrics.upstream_undelivered.labels(upstream.name).set(status.undelivered)
-            metrics.upstream_aside.labels(upstream.name).set(status.aside)
+        metrics.chips_trouble.set(bool(self.renewal.trouble))
         return metrics
 
     async def _tick(self) -> None:

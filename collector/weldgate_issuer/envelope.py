@@ -1,4 +1,4 @@
-"""Signing: our own deterministic payload in a COSE_Sign1 of `cwt`, without the tag (SPEC, Token)."""
+"""Signing: our own deterministic payload in a COSE_Sign1 without the tag (SPEC, Token), of `cwt` or by SM2."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cwt import COSE
 
+from weldgate_issuer.sm2_key import SM2PrivateKey
 from weldgate_protocol import cbor, cose
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ def sign(kind: bytes, key: SigningKey, claims: dict[int, object]) -> bytes:
         EncodeError: a value that has no place in the payload.
     """
     payload = cbor.encode(claims)  # type: ignore[arg-type]  # the encoder itself refuses what is not its kind
+    if isinstance(key.private, SM2PrivateKey):  # cwt knows no such algorithm
+        protected = cbor.encode({1: key.alg, 4: key.kid})
+        unsigned = cose.Sign1(protected, key.alg, key.kid, payload, b"")
+        return cbor.encode([protected, {}, payload, key.private.sign(cose.to_be_signed(unsigned, kind))])
     tagged = COSE.new().encode_and_sign(
         payload,
         key.cose_key,

@@ -32,6 +32,7 @@ class Index:
                 "max_life_s": key.max_life_s,
                 "not_before_s": key.not_before_s,
                 "expires_s": key.expires_s,
+                "alg": key.alg,
             }
             for name, key in self.keys.items()
         ]
@@ -61,13 +62,14 @@ class Index:
 def _read_key(entry: dict[str, str | int]) -> keyset.Key:
     """Read one key's limits; its id follows from its public half."""
     public = bytes.fromhex(str(entry["public"]))
+    alg = int(entry.get("alg", cose.ES256))  # not there in what was written before there was a choice
     return keyset.Key(
-        cose.key_id(public),
+        cose.key_id(public, alg),
         public,
         int(entry["scopes"]),
         str(entry["area"]),
         int(entry["max_life_s"]),
         int(entry["not_before_s"]),
         int(entry["expires_s"]),
-        cose.ES256,
+        alg,
     )

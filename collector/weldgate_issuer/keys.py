@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cwt import COSEKey
 
 from weldgate_issuer.errors import IssuerError
+from weldgate_issuer.sm2_key import SM2PrivateKey
 from weldgate_protocol import cose, keys, keyset, reasons
 from weldgate_protocol.claims import TIME_MAX_S, TIME_MIN_S
 
@@ -64,32 +65,54 @@ class ChipSecrets:
 
 
 class SigningKey:
-    """A P-256 private key with its public half and id; a root key is just that."""
+    """A private key, of P-256 or of SM2, with its public half and id; a root key is just that, of P-256.
 
-    def __init__(self, private: ec.EllipticCurvePrivateKey) -> None:
+    Attributes:
+        alg: COSE's number of what it signs by: ES256 or `cose.SM2_SM3`.
+        public64: x ‖ y.
+        kid: its id.
+    """
+
+    def __init__(self, private: ec.EllipticCurvePrivateKey | SM2PrivateKey) -> None:
         """Keep a key.
 
         Raises:
             IssuerError: KEY_MALFORMED, the key is of another curve.
         """
-        if not isinstance(private.curve, ec.SECP256R1):
-            raise IssuerError(reasons.KEY_MALFORMED, f"key on curve {private.curve.name}, only secp256r1")
-        numbers = private.public_key().public_numbers()
         self.private = private
-        self.public64 = numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")
-        self.kid = cose.key_id(self.public64)
+        if isinstance(private, SM2PrivateKey):
+            self.alg = cose.SM2_SM3
+            self.public64 = private.public64
+        else:
+            if not isinstance(private.curve, ec.SECP256R1):
+                raise IssuerError(reasons.KEY_MALFORMED, f"key on curve {private.curve.name}, only secp256r1 or SM2")
+            numbers = private.public_key().public_numbers()
+            self.alg = cose.ES256
+            self.public64 = numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")
+        self.kid = cose.key_id(self.public64, self.alg)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.kid.hex()})"
 
     @cached_property
     def cose_key(self) -> COSEKeyInterface:
-        """The key as `cwt` wants it."""
+        """A P-256 key as `cwt` wants it."""
         return COSEKey.from_pem(self.to_pem(), alg="ES256", kid=self.kid)
 
     @classmethod
-    def generate(cls) -> SigningKey:
-        """Draw a new key."""
+    def generate(cls, alg: int = cose.ES256) -> SigningKey:
+        """Draw a new key.
+
+        Args:
+            alg: ES256 or `cose.SM2_SM3`.
+
+        Raises:
+            IssuerError: KEY_MALFORMED, another algorithm.
+        """
+        if alg == cose.SM2_SM3:
+            return cls(SM2PrivateKey.generate())
+        if alg != cose.ES256:
+            raise IssuerError(reasons.KEY_MALFORMED, f"no keys for algorithm {alg}")
         return cls(ec.generate_private_key(ec.SECP256R1()))
 
     @classmethod
@@ -97,18 +120,23 @@ class SigningKey:
         """Read a key back.
 
         Raises:
-            IssuerError: KEY_MALFORMED, not an unencrypted P-256 key in PEM.
+            IssuerError: KEY_MALFORMED, not an unencrypted P-256 or SM2 key in PEM.
         """
+        national = SM2PrivateKey.from_pem(pem)
+        if national is not None:
+            return cls(national)
         try:
             private = serialization.load_pem_private_key(pem, password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as e:
             raise IssuerError(reasons.KEY_MALFORMED, "not an unencrypted private key in PEM") from e
         if not isinstance(private, ec.EllipticCurvePrivateKey):
-            raise IssuerError(reasons.KEY_MALFORMED, f"a {type(private).__name__}, only P-256 keys")
+            raise IssuerError(reasons.KEY_MALFORMED, f"a {type(private).__name__}, only P-256 and SM2 keys")
         return cls(private)
 
     def to_pem(self) -> bytes:
         """Return the private key as PKCS #8 in PEM, unencrypted: for a file of mode 0600."""
+        if isinstance(self.private, SM2PrivateKey):
+            return self.private.to_pem()
         return self.private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
@@ -119,7 +147,7 @@ class IssuerKey(SigningKey):
 
     def __init__(
         self,
-        private: ec.EllipticCurvePrivateKey,
+        private: ec.EllipticCurvePrivateKey | SM2PrivateKey,
         *,
         name: str,
         scopes: int,
@@ -131,7 +159,7 @@ class IssuerKey(SigningKey):
         """Keep a key and its limits.
 
         Args:
-            private: a P-256 key.
+            private: a P-256 or SM2 key.
             name: what people call it.
             scopes: sum of `keyset.SCOPE_…`.
             not_before_s: begin of its period, Unix seconds.
@@ -188,5 +216,5 @@ class IssuerKey(SigningKey):
             self.max_life_s,
             self.not_before_s,
             self.expires_s,
-            cose.ES256,
+            self.alg,
         )

@@ -18,7 +18,7 @@ from weldgate_issuer.index import Index
 from weldgate_issuer.keys import ChipSecrets, IssuerKey, SigningKey, new_root_secret
 from weldgate_issuer.orders import issue_key_set, issue_order
 from weldgate_issuer.tokens import issue_token
-from weldgate_protocol import keyset, order, reasons, token
+from weldgate_protocol import cose, keyset, order, reasons, token
 
 __all__ = ["Issuer"]
 
@@ -68,17 +68,18 @@ class Issuer:
         return self.index.roots
 
     @classmethod
-    def generate(cls, now_s: int, area: str = "") -> Issuer:
+    def generate(cls, now_s: int, area: str = "", alg: int = cose.ES256) -> Issuer:
         """Draw a new site in memory: keys `start`, `service` and `emergency`, for two years.
 
         Args:
             now_s: Unix seconds.
             area: prefix of the area codes its keys are for, "" for everywhere.
+            alg: what the issuer keys sign by, ES256 or `cose.SM2_SM3`; the root keys sign by ES256.
         """
         roots = {name: SigningKey.generate() for name in ROOT_NAMES}
         keys = [
             IssuerKey(
-                SigningKey.generate().private,
+                SigningKey.generate(alg).private,
                 name=name,
                 scopes=scopes,
                 not_before_s=now_s - _DAY_S,

@@ -11,7 +11,7 @@ from weldgate_firmware import clock as clocks
 from weldgate_firmware import config as configs
 from weldgate_firmware import slots as stores
 from weldgate_firmware.log import IDS_FROM, PRUNED, VERSIONS
-from weldgate_protocol import cbor, keyset, p256
+from weldgate_protocol import cbor, cose, keyset
 from weldgate_protocol._compat import const
 from weldgate_protocol.claims import Context
 from weldgate_protocol.errors import CborError, ConfigError, Refused
@@ -176,10 +176,10 @@ class Trust:
 
     def _take_key_set(self, key_set: "KeySet") -> None:
         if self._preparing is not None:
-            self._preparing.close()  # it holds a table of p256
+            self._preparing.close()  # it holds a table of ec_comb
         for key in key_set.keys:
             if key.scopes & keyset.SCOPE_START:
-                self._preparing = p256.prepare_steps(key.public)
+                self._preparing = cose.prepare_steps(key.public, key.alg)
                 break
         self.key_set = key_set
         self._core.clock.ceiling_s = clocks.from_unix(key_set.expires_s)

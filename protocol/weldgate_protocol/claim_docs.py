@@ -50,7 +50,7 @@ _KEY = {
     "max_life_s": "longest life of a token it signs, seconds",
     "not_before_s": "begin of its period",
     "expires_s": "end of its period",
-    "alg": "COSE algorithm; -7 is ES256",
+    "alg": "COSE algorithm; -7 is ES256, -65537 SM2 with SM3",
 }
 
 _HEAD = """\

@@ -6,7 +6,7 @@ decided in `token`, `order` and `keyset`. The shape is an untagged array of prot
 the signature as external_aad, so that no order passes as a token.
 """
 
-from weldgate_protocol import cbor, p256
+from weldgate_protocol import cbor, p256, sm2
 from weldgate_protocol._compat import const, sha256
 from weldgate_protocol.errors import CborError, CoseError
 from weldgate_protocol.reasons import COSE_HEADERS, COSE_MALFORMED
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 ES256 = const(-7)  # RFC 9053 Table 1
+SM2_SM3 = const(-65537)  # ours: none is registered; below -65536 is private use (RFC 9053 §11.1)
+_CURVE_P256 = const(1)  # RFC 9053 Table 18
+_CURVE_SM2 = const(-65537)  # ours, likewise
 KEY_ID_BYTES = const(8)
 SIGNATURE_BYTES = const(64)
 _HEADER_ALG = const(1)  # RFC 9052 Table 3
@@ -109,13 +112,33 @@ def to_be_signed(sign1: Sign1, kind: bytes) -> bytes:
     return cbor.encode(["Signature1", sign1.protected, b"weldgate/" + kind + b"/1", sign1.payload])
 
 
-def key_id(public64: bytes) -> bytes:
+def key_id(public64: bytes, alg: int = ES256) -> bytes:
     """Return a key's id: the first 8 bytes of its COSE thumbprint (RFC 9679) with SHA-256.
 
     Args:
-        public64: P-256 public key, x ‖ y, 64 bytes, big-endian.
+        public64: public key, x ‖ y, 64 bytes, big-endian.
+        alg: the key's algorithm; its curve goes into the id.
     """
-    return sha256(cbor.encode({1: 2, -1: 1, -2: public64[:32], -3: public64[32:]}))[:KEY_ID_BYTES]
+    curve = _CURVE_SM2 if alg == SM2_SM3 else _CURVE_P256
+    return sha256(cbor.encode({1: 2, -1: curve, -2: public64[:32], -3: public64[32:]}))[:KEY_ID_BYTES]
+
+
+def is_known(alg: int) -> bool:
+    """Tell whether this firmware can check signatures by an algorithm."""
+    return alg in (ES256, SM2_SM3)
+
+
+def on_curve(public64: bytes, alg: int) -> bool:
+    """Tell whether a key of a known algorithm is a point of its curve."""
+    return sm2.on_curve(public64) if alg == SM2_SM3 else p256.on_curve(public64)
+
+
+def prepare_steps(public64: bytes, alg: int) -> "Generator[None, None, None]":
+    """Build the tables that checks by a key use, ahead of the first one, in slices; none for an unknown algorithm."""
+    if alg == ES256:
+        yield from p256.prepare_steps(public64)
+    elif alg == SM2_SM3:
+        yield from sm2.prepare_steps(public64)
 
 
 def verify_steps(sign1: Sign1, kind: bytes, alg: int, public64: bytes) -> "Generator[None, None, bool]":
@@ -127,9 +150,15 @@ def verify_steps(sign1: Sign1, kind: bytes, alg: int, public64: bytes) -> "Gener
         alg: the key's own algorithm; an envelope that names another is a no.
         public64: the key.
     """
-    if alg != ES256 or sign1.alg != alg:
+    if sign1.alg != alg:
         return False
-    digest = sha256(to_be_signed(sign1, kind))
-    yield
-    good = yield from p256.verify_steps(public64, digest, sign1.signature)
+    signed = to_be_signed(sign1, kind)
+    if alg == ES256:
+        digest = sha256(signed)
+        yield
+        good = yield from p256.verify_steps(public64, digest, sign1.signature)
+    elif alg == SM2_SM3:
+        good = yield from sm2.verify_steps(public64, signed, sign1.signature)
+    else:
+        good = False
     return good

@@ -44,7 +44,7 @@ KEY_TABLE = (
     (5, "max_life_s", "uint", True, 1, 259200),  # 72 h, the longest life of any token
     (6, "not_before_s", "uint", True, claims.TIME_MIN_S, claims.TIME_MAX_S),
     (7, "expires_s", "uint", True, claims.TIME_MIN_S, claims.TIME_MAX_S),
-    (8, "alg", "int", True, -65535, -1),
+    (8, "alg", "int", True, -131072, -1),
 )
 CODES = claims.Codes(r.KEY_SET_MALFORMED, r.KEY_SET_MALFORMED, r.KEY_SET_MALFORMED, r.KEY_SET_MALFORMED)
 
@@ -173,10 +173,10 @@ def _key_set_steps(sign1: "Sign1") -> "Generator[None, None, tuple[KeySet, bytes
     for pairs in found["keys"]:
         fields = claims.read(pairs, KEY_TABLE, CODES)
         key = Key(**fields)
-        ours = key.alg == cose.ES256  # a key of a later suite stays in the set, and what it signs is refused
-        if ours and key.kid != cose.key_id(key.public):
+        ours = cose.is_known(key.alg)  # a key of a later suite stays in the set, and what it signs is refused
+        if ours and key.kid != cose.key_id(key.public, key.alg):
             raise Refused(r.KEY_SET_MALFORMED, "key %s is not named by its thumbprint" % key.kid.hex())
-        if ours and not p256.on_curve(key.public):
+        if ours and not cose.on_curve(key.public, key.alg):
             raise Refused(r.KEY_SET_MALFORMED, "key %s is not a point of the curve" % key.kid.hex())
         if key.not_before_s >= key.expires_s:
             raise Refused(r.KEY_SET_MALFORMED, "key %s ends before it begins" % key.kid.hex())

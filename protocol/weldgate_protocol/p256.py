@@ -1,31 +1,41 @@
 """ECDSA over NIST P-256: says whether a signature holds, in slices short enough for the gate's tick.
 
 Decides one question, yes or no, from a public key, a digest and a signature (FIPS 186-5 §6.4.2). Hashing, envelopes
-and trust in the key are the caller's. Nothing here is secret, so nothing is constant-time.
-
-Theory of operation. u1·G + u2·Q is the sum of two signed combs (`p256_comb`) that share their doublings. Where the
-interpreter has a native emitter, machine code adds it up (`p256_machine`); it comes to z = 0 wherever two summands had
-the same x, and then, as everywhere without an emitter, big integers do it again with additions that distinguish every
-case (`p256_curve`): degenerate sums come out right and not by luck. The sum is compared as r·Z² = X, without an
-inversion. Two questions stand before that: Z = 0, the point at infinity, is a no, or the comparison would accept a
-forgery; and a sum off the curve is a no, since only a fault in memory can have led there.
+and trust in the key are the caller's, the sum is `ec_sum`'s. Nothing here is secret, so nothing is constant-time.
 """
 
-from weldgate_protocol import p256_comb, p256_machine
-from weldgate_protocol.p256_curve import add, double, holds, inverse_steps
-from weldgate_protocol.p256_curve import on_curve as on_curve
-from weldgate_protocol.p256_machine import N, P
+from weldgate_protocol import ec_comb, ec_machine, ec_sum
+from weldgate_protocol.ec_curve import Curve, inverse_steps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import TypeVar
 
-    from weldgate_protocol.p256_curve import Jacobian
-
     Result = TypeVar("Result")
 
-prepare_steps = p256_comb.prepare_steps
+# SP 800-186 §3.2.1.3, all
+CURVE = Curve(
+    0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF,
+    0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
+    0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B,
+    b"\x6b\x17\xd1\xf2\xe1\x2c\x42\x47\xf8\xbc\xe6\xe5\x63\xa4\x40\xf2\x77\x03\x7d\x81\x2d\xeb\x33\xa0\xf4\xa1\x39\x45"
+    b"\xd8\x98\xc2\x96\x4f\xe3\x42\xe2\xfe\x1a\x7f\x9b\x8e\xe7\xeb\x4a\x7c\x0f\x9e\x16\x2b\xce\x33\x57\x6b\x31\x5e\xce"
+    b"\xcb\xb6\x40\x68\x37\xbf\x51\xf5",
+    ec_machine.REDUCES_P256,
+    0x0FFFFFFFE00000003FFFFFFFD0000000200000001FFFFFFFE000000030000000,
+)
+ec_comb.generator(CURVE)  # at start: a fragmented heap would have no 4 KB in one piece later
+
+
+def on_curve(public64: bytes) -> bool:
+    """Tell whether x ‖ y (64 bytes, big-endian) is a point of the curve, and so a good key."""
+    return CURVE.on_curve(public64)
+
+
+def prepare_steps(public64: bytes) -> "Generator[None, None, None]":
+    """Build the tables that checks by this key use, ahead of the first one; see `ec_comb.prepare_steps`."""
+    return ec_comb.prepare_steps(CURVE, public64)
 
 
 def verify_steps(public64: bytes, digest32: bytes, signature64: bytes) -> "Generator[None, None, bool]":
@@ -43,53 +53,21 @@ def verify_steps(public64: bytes, digest32: bytes, signature64: bytes) -> "Gener
     """
     if len(digest32) != 32 or len(signature64) != 64:
         return False
+    n = CURVE.n
     r = int.from_bytes(signature64[:32], "big")
     s = int.from_bytes(signature64[32:], "big")
-    if not (0 < r < N and 0 < s < N):
+    if not (0 < r < n and 0 < s < n):
         return False
-    table = p256_comb.take(public64)
+    table = ec_comb.take(CURVE, public64)
     try:
-        good = yield from p256_comb.ready_steps(table, public64)
+        good = yield from ec_comb.ready_steps(CURVE, table, public64)
         if good:
-            good = yield from _check_steps(table, int.from_bytes(digest32, "big"), r, s)
+            w = yield from inverse_steps(s, n)
+            u1, u2 = int.from_bytes(digest32, "big") * w % n, r * w % n
+            good = yield from ec_sum.has_x_steps(CURVE, table, u1, u2, r)
     finally:  # also when the check is closed before its end
-        p256_comb.give_back(table)
+        ec_comb.give_back(table)
     return good
-
-
-def _check_steps(table: "p256_comb.Table", e: int, r: int, s: int) -> "Generator[None, None, bool]":
-    """Tell whether the x of e/s·G + r/s·Q is r modulo n, Q by its table."""
-    w = yield from inverse_steps(s, N)
-    m1, negative1 = p256_comb.recode(e * w % N)
-    m2, negative2 = p256_comb.recode(r * w % N)
-    z = 0
-    if p256_machine.ready:
-        scalars = m1.to_bytes(33, "little") + m2.to_bytes(33, "little") + bytes([negative1, negative2])
-        x, y, z = yield from p256_machine.sum_steps(table.work, scalars, p256_comb.generator.data, table.data)
-    if z == 0:  # no machine, or a special case on the way
-        yield
-        x, y, z = yield from _sum_steps(table.data, m1, negative1, m2, negative2)
-    if z == 0:
-        return False
-    zz = z * z % P
-    if not holds(x, y, zz):
-        table.drop()
-        p256_comb.generator.drop()
-        return False
-    return (r * zz - x) % P == 0 or (r + N < P and ((r + N) * zz - x) % P == 0)
-
-
-def _sum_steps(own: bytearray, m1: int, negative1: bool, m2: int, negative2: bool) -> "Generator[None, None, Jacobian]":
-    """Add up the two combs by big integers, right in every case."""
-    base = p256_comb.generator.data
-    x, y, z = 1, 1, 0
-    for column in range(p256_comb.COLUMNS - 1, -1, -1):
-        x, y, z = double(x, y, z)
-        x, y, z = add(x, y, z, *p256_comb.select(base, m1, column, negative1))
-        x, y, z = add(x, y, z, *p256_comb.select(own, m2, column, negative2))
-        if column & 1:
-            yield
-    return x, y, z
 
 
 def verify(public64: bytes, digest32: bytes, signature64: bytes) -> bool:

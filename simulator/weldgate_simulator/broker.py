@@ -7,6 +7,7 @@ answered; nothing here waits by sleeping blindly.
 
 import getpass
 import os
+import random
 import shutil
 import signal
 import socket
@@ -23,6 +24,9 @@ from weldgate_simulator.tether import tethered
 
 __all__ = ["Broker", "BrokerError", "MosquittoBroker", "NatsBroker", "free_port"]
 
+_PORTS = range(10_000, 32_000)
+_PORT_TRIES = 100
+_RANDOM = random.SystemRandom()  # two checkouts with the same seed must not draw the same
 _READY_S = 20.0
 _STOP_S = 10.0
 _RETRY_S = 0.02
@@ -240,8 +244,19 @@ class MosquittoBroker(Broker):
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """Return a TCP port that was free a moment ago."""
-    with socket.socket() as sock:
-        sock.bind((host, 0))
-        port: int = sock.getsockname()[1]
-        return port
+    """Return a TCP port that was free a moment ago.
+
+    It is none of those that systems hand out by themselves (from 32768 on Linux, 49152 elsewhere): such a one may be
+    somebody's while its owner, killed by a test or a demo, is being started again.
+
+    Raises:
+        BrokerError: none was found.
+    """
+    for port in _RANDOM.sample(_PORTS, _PORT_TRIES):
+        with socket.socket() as sock:
+            try:
+                sock.bind((host, port))
+            except OSError:
+                continue
+            return port
+    raise BrokerError(TOOL_BROKER, f"no free port among {_PORT_TRIES} between {_PORTS.start} and {_PORTS.stop}")

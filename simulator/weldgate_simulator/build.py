@@ -1,7 +1,8 @@
 """Compiles what the chip runs with mpy-cross: `firmware/chip_modules.txt` → `build/mpy/<arch>/…/*.mpy`.
 
 Decides what is compiled, for which architecture and whether that is needed again: a file is compiled when the hash of
-source, flags and compiler is not the one in the folder's manifest, or when the output is not the one it made.
+source, flags and compiler is not the one in the folder's manifest, or when the output is not the one it made. What
+mpy-cross sees is the source as `lean` leaves it, for the chip and for the suites alike.
 `python -m weldgate_simulator.build` compiles for every architecture and prints the sizes.
 """
 
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from weldgate_protocol.errors import LocalError
 from weldgate_protocol.reasons import TOOL_INTERPRETER
-from weldgate_simulator import files
+from weldgate_simulator import files, lean
 
 __all__ = ["CHIP_ARCH", "CODE_BUDGET_BYTES", "Build", "BuildError", "build_app", "build_files", "chip_modules", "main"]
 
@@ -26,6 +27,7 @@ CHIP_ARCH = "xtensawin"  # ESP32
 CODE_BUDGET_BYTES = 160 * 1024  # DESIGN §8
 _INTEGERS = "-msmall-int-bits=31"  # what the chip and a 32-bit simulator have; wider ones load it too
 _OPTIMISATION = "-O2"  # strips assert, keeps the line numbers that a traceback from the field needs
+_LEAN = Path(lean.__file__)
 _MANIFEST = "manifest.json"
 _KINDS = ("chip", "native", "suite", "host")
 _PACKAGES = ("weldgate_protocol", "weldgate_firmware")
@@ -121,16 +123,18 @@ def build_app(arch: str, *, root: Path = files.ROOT, output: Path | None = None,
     if arch == "none":
         native = {name for kind, name in _listed(root) if kind == "native"}
         sources = {name: source for name, source in sources.items() if name not in native}
-    return build_files(sources, (output or files.build_folder(root) / "mpy") / (arch + "-suites" * suites), arch)
+    folder = (output or files.build_folder(root) / "mpy") / (arch + "-suites" * suites)
+    return build_files(sources, folder, arch, root=root)
 
 
-def build_files(sources: dict[str, Path], folder: Path, arch: str) -> Build:
+def build_files(sources: dict[str, Path], folder: Path, arch: str, *, root: Path = files.ROOT) -> Build:
     """Compile `sources` into `folder`, only what changed, and remove what is no longer asked for.
 
     Args:
         sources: dotted name → `.py` file; an `__init__.py` becomes its package.
         folder: where the `.mpy` files go; one process at a time works in it.
         arch: see `build_app`.
+        root: where the chip's modules are whose constants `sources` may import.
 
     Returns:
         The folder; see `build_app`.
@@ -142,17 +146,23 @@ def build_files(sources: dict[str, Path], folder: Path, arch: str) -> Build:
     compiler = _compiler()
     flags = [_OPTIMISATION, _INTEGERS] + ([f"-march={arch}"] if arch != "none" else [])
     build = Build(folder)
+    texts = {name: source.read_text(encoding="utf-8") for name, source in sources.items()}
+    known = lean.constants({**_chip_texts(root), **texts})
+    how = [json.dumps(known, sort_keys=True), _digest(_LEAN.read_bytes()), _compiler_key(compiler), *flags]
     with _locked(folder.with_name(folder.name + ".lock")):
         before = _read_manifest(folder)
         after: dict[str, list[str]] = {}
         for name, source in sources.items():
             target = _target(folder, name, source)
-            text = source.read_bytes()
-            key = _digest(text + "\0".join([name, _compiler_key(compiler), *flags]).encode())
+            key = _digest("\0".join([name, texts[name], *how]).encode())
             if before.get(name) != [key, _digest_of(target)]:
                 target.unlink(missing_ok=True)
                 build.compiled += 1
-                refusal = _compile(compiler, flags, name, source, target)
+                try:
+                    text = lean.lean(texts[name], name, known)
+                    refusal = _compile(compiler, flags, name, text, target).replace(_pruned(target), str(source))
+                except lean.LeanError as e:
+                    refusal = f"{name} cannot be made lean: {e}"
                 if refusal:
                     build.errors.append(refusal)
                     continue
@@ -171,19 +181,31 @@ def _target(folder: Path, name: str, source: Path) -> Path:
     return path / "__init__.mpy" if source.name == "__init__.py" else path.with_suffix(".mpy")
 
 
-def _compile(compiler: str, flags: list[str], name: str, source: Path, target: Path) -> str:
-    """Compile one file and return "", or what mpy-cross said against it."""
+def _chip_texts(root: Path) -> dict[str, str]:
+    """Return the sources of all modules that the chip or its suites have, dotted name → text."""
+    return {name: path.read_text(encoding="utf-8") for name, path in chip_modules(root, suites=True).items()}
+
+
+def _compile(compiler: str, flags: list[str], name: str, text: str, target: Path) -> str:
+    """Compile one module's text and return "", or what mpy-cross said against it."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_suffix(f".{os.getpid()}.tmp")
-    shown = name.replace(".", "/") + ("/__init__.py" if source.name == "__init__.py" else ".py")
+    fresh, pruned = target.with_suffix(f".{os.getpid()}.tmp"), Path(_pruned(target))
+    shown = name.replace(".", "/") + ("/__init__.py" if target.stem == "__init__" else ".py")
+    pruned.write_text(text, encoding="utf-8")
     done = subprocess.run(
-        [compiler, *flags, "-s", shown, "-o", str(fresh), str(source)], capture_output=True, text=True, check=False
+        [compiler, *flags, "-s", shown, "-o", str(fresh), str(pruned)], capture_output=True, text=True, check=False
     )
+    pruned.unlink()
     if done.returncode != 0:
         fresh.unlink(missing_ok=True)
         return f"mpy-cross refuses {name}:\n{(done.stderr + done.stdout).strip()}"
     fresh.replace(target)
     return ""
+
+
+def _pruned(target: Path) -> str:
+    """Return where the text is written that mpy-cross reads."""
+    return str(target.with_suffix(f".{os.getpid()}.py"))
 
 
 def _compiler() -> str:
@@ -250,7 +272,7 @@ def main(arches: list[str], root: Path = files.ROOT) -> int:
     entries = {name: files.find(f"firmware/{name}.py", root) for name in ("boot", "main")}
     for arch in arches or ["x64", "x86", CHIP_ARCH]:
         build = build_app(arch, root=root)
-        entry = build_files(entries, files.build_folder(root) / "mpy" / f"{arch}-entry", arch)
+        entry = build_files(entries, files.build_folder(root) / "mpy" / f"{arch}-entry", arch, root=root)
         print(f"{arch}: {len(build.sizes)} modules, {build.total_bytes} bytes as .mpy, {build.compiled} compiled anew")
         for refusal in build.errors + entry.errors:
             print(refusal, file=sys.stderr)

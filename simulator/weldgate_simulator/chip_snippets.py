@@ -10,9 +10,11 @@ from array import array
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from weldgate_firmware import slots
 from weldgate_firmware.identity import encode
 from weldgate_firmware.meter import dc_hall_1000a
 from weldgate_issuer import Issuer, IssuerError, token_text
+from weldgate_protocol import claims, cose
 from weldgate_simulator import provision
 from weldgate_simulator.arc import Envelope, Phase, Stretch, Welder
 
@@ -57,7 +59,7 @@ pipe.tell = lambda *_: None
 from weldgate_simulator.mpy import esp32, machine, network
 sys.modules["esp32"], sys.modules["machine"], sys.modules["network"] = esp32, machine, network
 from array import array
-from weldgate_firmware import app, board, slots, storage
+from weldgate_firmware import app, board, storage
 class Flash:
   sector_size, sector_count = 4096, 80
   data = bytearray(b"\\xff" * 327680)
@@ -84,8 +86,8 @@ def step():
   running.tick()
 flash = Flash()
 stores = storage.Storage(flash, board.Board.random)
-stores.slots.store(slots.IDENTITY, bytes.fromhex("{identity}"))
-stores.slots.store(slots.KEY_SET, bytes.fromhex("{key_set}"))
+stores.slots.store({identity_slot}, bytes.fromhex("{identity}"))
+stores.slots.store({key_set_slot}, bytes.fromhex("{key_set}"))
 stores.mount()
 while stores.service(True):
   pass
@@ -114,9 +116,9 @@ if not running.driver.closed or not running.driver.core.sense.burning:
 """
 
 _CHECK_SETUP = """
-from weldgate_protocol import claims, keyset, p256_comb, token
+from weldgate_protocol import claims, ec_comb, keyset, p256, sm2, token
 key_set = keyset.decode(bytes.fromhex("{key_set}"))
-context = claims.Context(bytes.fromhex("{device}"), "{area}", key_set, {now}, claims.QUALITY_SYNCED, lambda _: False)
+context = claims.Context(bytes.fromhex("{device}"), "{area}", key_set, {now}, {quality}, lambda _: False)
 """
 _PART = """
 def part(slices):
@@ -131,7 +133,7 @@ import gc
 gc.collect()
 """  # what the setup left would else be collected in the middle of what is counted
 _COLD = """
-for table in p256_comb.tables:
+for table in ec_comb.tables:
   table.public = b""
 """
 
@@ -156,6 +158,8 @@ def tick_snippets() -> list[Snippet]:
     issuer = Issuer.generate(now_s)
     setup = _APP.format(
         quiet=list(_wave(0)),
+        identity_slot=slots.IDENTITY,
+        key_set_slot=slots.KEY_SET,
         identity=encode(provision.identity_of(issuer, _DEVICE, "", 0, area=_AREA)).hex(),
         key_set=issuer.issue_key_set(issued_s=now_s).hex(),
     )
@@ -164,18 +168,24 @@ def tick_snippets() -> list[Snippet]:
     return [Snippet("an arc burns", live, "step()", TICKS), Snippet("idle", setup, "step()", TICKS)]
 
 
-def _token_setup() -> tuple[str, str]:
+def _token_setup(alg: int = cose.ES256) -> tuple[str, str]:
     """Return what a check needs, and the largest token as text."""
     now_s = int(time.time())
-    issuer = Issuer.generate(now_s)
+    issuer = Issuer.generate(now_s, alg=alg)
     key_set = issuer.issue_key_set(issued_s=now_s)
-    setup = _CHECK_SETUP.format(key_set=key_set.hex(), device=_DEVICE.hex(), area=_AREA, now=now_s)
+    setup = _CHECK_SETUP.format(
+        key_set=key_set.hex(), device=_DEVICE.hex(), area=_AREA, now=now_s, quality=claims.QUALITY_SYNCED
+    )
     return setup, token_text(largest_token(issuer, now_s))
 
 
-def token_snippets() -> list[Snippet]:
-    """Return the check of the largest token, as text from the scanner: its key's table is there, or is to be made."""
-    setup, text = _token_setup()
+def token_snippets(alg: int = cose.ES256) -> list[Snippet]:
+    """Return the check of the largest token, as text from the scanner: its key's table is there, or is to be made.
+
+    Args:
+        alg: what it is signed by.
+    """
+    setup, text = _token_setup(alg)
     check = f'token.verify("{text}", context)'
     return [
         Snippet("its key known", f"{setup}{check}{_TIDY}", check, 3),
@@ -183,26 +193,30 @@ def token_snippets() -> list[Snippet]:
     ]
 
 
-def token_slices(known: bool = True) -> Iterator[Snippet]:
+def token_slices(known: bool = True, alg: int = cose.ES256) -> Iterator[Snippet]:
     """Yield the first slice of the same check, the first two, and so on without end: each counts those before it too.
 
     Args:
         known: whether the key's table is there.
+        alg: what the token is signed by.
     """
-    setup, text = _token_setup()
+    setup, text = _token_setup(alg)
     setup = f'{setup}{_PART.format(token=text)}token.verify("{text}", context){_TIDY}'
     for slices in itertools.count(1):
         part = f"part({slices})"
         yield Snippet(f"first {slices}", setup, part if known else f"{_COLD}{part}", 1)
 
 
-def token_heap_programs() -> tuple[str, str]:
+def token_heap_programs(alg: int = cose.ES256) -> tuple[str, str]:
     """Return a program that prints the heap taken without any table, and one that does the whole check.
 
     The second makes the key's table, and checks the token three times with it.
+
+    Args:
+        alg: what the token is signed by.
     """
-    setup, text = _token_setup()
-    without = "p256_comb.tables[:] = []\np256_comb.generator = None\nimport gc\ngc.collect()"
+    setup, text = _token_setup(alg)
+    without = "p256.CURVE.table = sm2.CURVE.table = None\nec_comb.tables[:] = []\nimport gc\ngc.collect()"
     bare = f"{setup}{without}\nprint('@heap', gc.mem_alloc())"
     check = f'for _ in range(3):\n  token.verify("{text}", context)\nprint("@held")'
     return bare, f"import gc\ngc.threshold(8192)\n{setup}gc.threshold(-1)\n{check}"  # as boot.py and main do

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from weldgate_protocol.errors import LocalError, WeldgateError
@@ -25,6 +24,7 @@ from weldgate_protocol.reasons import (
 )
 from weldgate_simulator import files, interpreter
 from weldgate_simulator.onlooker import Progress
+from weldgate_simulator.passing import passing_folder
 from weldgate_simulator.scenario import RUN, Scenario
 from weldgate_simulator.stage import Stage
 
@@ -207,14 +207,14 @@ def _tails(stage: Stage) -> str:
 
 @contextmanager
 def _folder(keep: Path | None) -> Iterator[Path]:
-    """Give an empty folder, and remove it unless it is to be kept.
+    """Give an empty folder, and remove it unless it is to be kept; what a killed demo left is removed as well.
 
     Raises:
         LocalError: TOOL_EXISTS, something is in it.
     """
     if keep is None:
-        with TemporaryDirectory(prefix="weldgate-demo-") as name:
-            yield Path(name)
+        with passing_folder("weldgate-demo-") as folder:
+            yield folder
         return
     if keep.exists() and any(keep.iterdir()):
         raise LocalError(TOOL_EXISTS, f"{keep} is not empty; name another folder, or remove it")

@@ -97,6 +97,11 @@ class Disk:
         self.folder.mkdir(parents=True, exist_ok=True)
         if before is not None:
             self._inherit(before)
+        else:
+            for place in self._places():  # what is there already is durable
+                for name in self._listing(place):
+                    self._record(str(place / name), None)
+                self._sync_names(place)
 
     def __enter__(self) -> Self:
         os.fsync = self._watched_fsync
@@ -123,6 +128,15 @@ class Disk:
                     if file is not None:
                         image[str((place / name).relative_to(self.folder))] = file.torn(draw)
             return image
+
+    def cut_power(self, draw: random.Random, folder: Path) -> None:
+        """Lay down in a folder what a power cut leaves now, and end this process: after it nothing is synced."""
+        with self._lock:
+            for name, content in self.platter(draw).items():
+                path = folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            os._exit(1)
 
     def open(self, filename: str | None, flags: list[int]) -> "_VfsFile":
         """Open a file for SQLite."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from weldgate_protocol import cose
 from weldgate_protocol.errors import LocalError
 from weldgate_protocol.reasons import TOOL_INTERPRETER
 from weldgate_simulator import build, cachegrind, interpreter, memory, timed
@@ -131,15 +132,19 @@ def _heap_high_water(say: Callable[[str], None]) -> Figure:
     return Figure("chip.heap_high_water_bytes", value, "bytes", note)
 
 
-def token_check_heap(chip: Interpreter) -> int:
+def token_check_heap(chip: Interpreter, alg: int = cose.ES256) -> int:
     """Return the least heap with which the largest token is verified, tables and all, less code and key set.
+
+    Args:
+        chip: the interpreter.
+        alg: what the token is signed by.
 
     Raises:
         MeasureError: it is not verified with twice the budget.
         BuildError: the modules cannot be compiled.
     """
     paths = build_modules(chip)
-    bare, check = token_heap_programs()
+    bare, check = token_heap_programs(alg)
     words = chip.run(["-c", bare], heap=_ROOMY, paths=paths).stdout.decode(errors="replace").split("@heap ")
     if len(words) != 2:
         raise memory.MeasureError(TOOL_INTERPRETER, f"no token was set up: {words[0][-2000:]}")
@@ -151,10 +156,10 @@ def token_check_heap(chip: Interpreter) -> int:
     return memory.smallest_heap(passes, code, code + 2 * memory.DATA_BUDGET_BYTES, _STEP_BYTES) - code
 
 
-def dearest_slice() -> tuple[int, int]:
+def dearest_slice(alg: int = cose.ES256) -> tuple[int, int]:
     """Return how many slices a check by a known key comes in, and the instructions of the dearest."""
     total, dearest = 0, 0
-    for slices, snippet in enumerate(token_slices()):
+    for slices, snippet in enumerate(token_slices(alg=alg)):
         ((_, counted),) = _counts([snippet])
         if slices and counted - total < _NO_SLICE:  # the check was at its end before
             return slices, dearest
@@ -190,24 +195,40 @@ def _gate_tick(_say: Callable[[str], None]) -> Figure:
     return Figure("chip.gate_tick.x86_64_instructions", max(count for _, count in counted), "instructions", note)
 
 
-def _token_check(_say: Callable[[str], None]) -> Figure:
-    counted = _counts(token_snippets())
-    slices, dearest = dearest_slice()
+def _check(name: str, alg: int) -> Figure:
+    counted = _counts(token_snippets(alg))
+    slices, dearest = dearest_slice(alg)
     note = (
         f"the largest legal token, 200 bytes, as text from the scanner; {_told(counted)}; with its key known it comes "
         f"in {slices} slices, the dearest {dearest}"
     )
-    return Figure("chip.token_check.x86_64_instructions", counted[0][1], "instructions", note)
+    return Figure(name, counted[0][1], "instructions", note)
 
 
-def _token_check_heap(_say: Callable[[str], None]) -> Figure:
+def _check_heap(name: str, alg: int) -> Figure:
     chip = _chip()
-    value = token_check_heap(chip)
+    value = token_check_heap(chip, alg)
     note = (
         f"smallest heap with which it is verified, less code and key set, to {_STEP_BYTES}; all tables are in "
         f"it; {chip.name}, {chip.bits} bits"
     )
-    return Figure("chip.token_check.heap_bytes", value, "bytes", note)
+    return Figure(name, value, "bytes", note)
+
+
+def _token_check(_say: Callable[[str], None]) -> Figure:
+    return _check("chip.token_check.x86_64_instructions", cose.ES256)
+
+
+def _token_check_heap(_say: Callable[[str], None]) -> Figure:
+    return _check_heap("chip.token_check.heap_bytes", cose.ES256)
+
+
+def _sm2_check(_say: Callable[[str], None]) -> Figure:
+    return _check("chip.sm2_check.x86_64_instructions", cose.SM2_SM3)
+
+
+def _sm2_check_heap(_say: Callable[[str], None]) -> Figure:
+    return _check_heap("chip.sm2_check.heap_bytes", cose.SM2_SM3)
 
 
 def _reaction(name: str, found: timed.Reaction, what: str) -> Figure:
@@ -242,6 +263,8 @@ FIGURES: dict[str, Callable[[Callable[[str], None]], Figure]] = {
     "chip.gate_tick.x86_64_instructions": _gate_tick,
     "chip.token_check.x86_64_instructions": _token_check,
     "chip.token_check.heap_bytes": _token_check_heap,
+    "chip.sm2_check.x86_64_instructions": _sm2_check,
+    "chip.sm2_check.heap_bytes": _sm2_check_heap,
     "chip.lock_to_open_worst_ms": _lock_to_open,
     "chip.bypass_to_alarm_worst_ms": _bypass_to_alarm,
 }

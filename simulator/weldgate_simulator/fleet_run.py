@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from weldgate_issuer import Issuer
@@ -19,6 +18,7 @@ from weldgate_simulator.fleet import Plan
 from weldgate_simulator.fleet_process import FleetProcess
 from weldgate_simulator.ledger import read_flash
 from weldgate_simulator.line import LineError, wait_for
+from weldgate_simulator.passing import passing_folder
 
 __all__ = ["CHIPS_A_PROCESS", "Request", "run_fleet"]
 
@@ -66,8 +66,7 @@ def run_fleet(request: Request, tell: Callable[[str], None]) -> dict[str, Any]:
         LocalError: the chips did not get online (TOOL_CONNECTION), or a process ended.
         IssuerError: the site's keys can't be read.
     """
-    with TemporaryDirectory(prefix="weldgate-fleet-") as name, ExitStack() as stack:
-        folder = Path(name)
+    with passing_folder("weldgate-fleet-") as folder, ExitStack() as stack:
         key_set = folder / "key-set.cose"
         key_set.write_bytes(Issuer.open(request.site).issue_key_set(issued_s=int(time.time())))
         fleets = [stack.enter_context(fleet) for fleet in _spread(request, key_set, folder)]

@@ -55,6 +55,7 @@ class Line:
         port: the collector's TCP port.
         broker: the broker.
         store, journal: the collector's store and the consumer's database.
+        collector_command: what runs the collector, all but its configuration; may be changed before a start.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Line:
         extra: str = "",
         *,
         tethered: bool = False,
+        upstream_port: int = 0,
     ) -> None:
         """Write keys and configuration.
 
@@ -75,6 +77,7 @@ class Line:
             extra: more lines of the collector's configuration.
             tethered: whether the processes end with this one, even when it is killed; then start them from the main
                 thread, since the kernel watches the thread that did.
+            upstream_port: where the collector finds the broker, if not at the broker's own port: a proxy's.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -88,6 +91,7 @@ class Line:
         self.key_file = folder / "collector.key"
         self.chips_file = folder / "chips.jsonl"
         self.config_file = folder / "collector.toml"
+        self.collector_command = [sys.executable, "-m", "weldgate_collector"]
         self._collector: subprocess.Popen[bytes] | None = None
         self._consumer: subprocess.Popen[bytes] | None = None
         write_secret(self.key_file, secrets.token_hex(32).encode())
@@ -105,7 +109,7 @@ port = {self.metrics_port}
 
 [[upstream]]
 name = "consumer"
-port = {self.broker.port}
+port = {upstream_port or self.broker.port}
 receipt_timeout_s = 1.0
 backoff_max_s = 1.0
 pack_ms = 20
@@ -128,8 +132,18 @@ pack_ms = 20
 
     def start_collector(self) -> None:
         """Start the collector; return when it listens."""
-        self._collector = self._spawn("collector", "weldgate_collector", str(self.config_file))
+        self.launch_collector()
         wait_for("the collector to listen", lambda: bool(self.health()))
+
+    def launch_collector(self) -> "subprocess.Popen[bytes]":
+        """Start the collector without waiting for it: one that may refuse to run."""
+        self._collector = self._spawn("collector", [*self.collector_command, str(self.config_file)])
+        return self._collector
+
+    @property
+    def collector_pid(self) -> int:
+        """The collector's process id, 0 when it does not run."""
+        return self._collector.pid if self._collector is not None else 0
 
     def kill_collector(self) -> None:
         """Kill the collector with -9."""
@@ -144,10 +158,10 @@ pack_ms = 20
 
     def start_consumer(self) -> None:
         """Start the consumer."""
-        self._consumer = self._spawn(
-            "consumer", "weldgate_simulator.upstream", "--broker", f"{self.broker.host}:{self.broker.port}",
+        self._consumer = self._spawn("consumer", [
+            sys.executable, "-m", "weldgate_simulator.upstream", "--broker", f"{self.broker.host}:{self.broker.port}",
             "--database", str(self.journal), "--key-file", str(self.key_file), "--collector", "line",
-        )  # fmt: skip
+        ])  # fmt: skip
 
     def kill_consumer(self) -> None:
         """Kill the consumer with -9."""
@@ -180,9 +194,13 @@ pack_ms = 20
         return ""
 
     def health(self) -> dict[str, Any]:
-        """Return the collector's ``/healthz``, empty when it doesn't answer."""
+        """Return the collector's ``/healthz``, be it well or not; empty when it doesn't answer."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/healthz", timeout=5) as answer:
+            try:
+                answer = urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/healthz", timeout=5)
+            except urllib.error.HTTPError as error:
+                answer = error  # 503: it says what is wrong
+            with answer:
                 found: dict[str, Any] = json.load(answer)
                 return found
         except (urllib.error.URLError, OSError, ValueError):
@@ -225,8 +243,7 @@ pack_ms = 20
             pids[name] = process.pid if process is not None else 0
         return {name: _cpu_s(pid) for name, pid in pids.items() if pid}
 
-    def _spawn(self, name: str, module: str, *arguments: str) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", module, *arguments]
+    def _spawn(self, name: str, command: list[str]) -> "subprocess.Popen[bytes]":
         with (self.folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
                 tether.tethered(command) if self._tethered else command,

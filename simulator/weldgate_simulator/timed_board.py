@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 COST_US = {
     "tick": 1_400,  # the gate's tick, indicator and link's part of it
     "work": 300,  # a slice that finds nothing, and the frame of one that does
-    "verify": 20_000,  # a slice of a signature check: what it may take; it takes 8 to 10
+    "verify": 20_000,  # a slice of a signature check: what it may take; it takes 8 to 12
     "record": 2_500,  # a record encoded and tagged, on its way to flash
     "serial": 200,  # scanner and console looked at
     "network": 200,

@@ -222,6 +222,8 @@ class Consumer:
         finally:
             self._client.disconnect()
             self._client.loop_stop()
+            # So that its wake-up sockets close with it, not when garbage is collected.
+            self._client.on_connect = self._client.on_subscribe = self._client.on_message = None
 
     def stop(self) -> None:
         """Make ``run`` return; safe from a signal handler."""

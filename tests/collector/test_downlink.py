@@ -2,10 +2,12 @@
 
 import asyncio
 import itertools
+import time
 from typing import Any
 
 import pytest
 
+from weldgate_collector import downlink
 from weldgate_collector.errors import OrderError
 from weldgate_collector.orders import (
     APPLIED,
@@ -63,8 +65,10 @@ def test_order_reaches_a_connected_chip_at_once(house: Any, talker: Any, eventua
 
             chip.send(chip.frame(1, type_=messages.ORDER_RESULT, order=order().id, type=messages.RELEASE, result=0))
             await chip.acked(1)
-            await eventually(lambda: bool(reported))
-            assert (reported[0].state, len(h.downlink)) == (APPLIED, 0)
+            await eventually(lambda: bool(reported) and reported[-1].state > SENT)
+            assert [one.state for one in reported] == [WAITING, SENT, APPLIED]  # M-PACK-08: at each change
+            assert len(h.downlink) == 0
+            assert h.downlink.ended == {APPLIED: 1, REFUSED: 0, EXPIRED: 0}
 
     asyncio.run(scene())
 
@@ -100,10 +104,10 @@ def test_repeated_order_is_the_same_order(house: Any, talker: Any, eventually: A
                 chip.frame(1, type_=messages.ORDER_RESULT, order=order().id, type=messages.RELEASE, result=1, reason=41)
             )
             await chip.acked(1)
-            await eventually(lambda: bool(reported))
+            await eventually(lambda: reported[-1].state == REFUSED)
             again = await h.downlink.put(order())
             assert (again.state, again.reason) == (REFUSED, 41)
-            assert len(reported) == 2
+            assert [one.state for one in reported] == [WAITING, SENT, SENT, REFUSED, REFUSED]
 
     asyncio.run(scene())
 
@@ -114,7 +118,7 @@ def test_order_expires_and_says_so(house: Any, talker: Any, eventually: Any) -> 
     async def scene() -> None:
         async with house() as h:
             ended: list[Order] = []
-            h.downlink.report = ended.append
+            h.downlink.report = lambda one: ended.append(one) if one.state > SENT else None
             await h.downlink.put(signed_order(DEVICE, messages.RELEASE, order().object, "mqtt:test", NOW_S, wait_s=0))
             h.downlink.sweep()
             await eventually(lambda: bool(ended))
@@ -133,7 +137,7 @@ def test_token_ends_by_session_start_or_refusal(house: Any, talker: Any, eventua
     async def scene() -> None:
         async with house() as h:
             ended: list[Order] = []
-            h.downlink.report = ended.append
+            h.downlink.report = lambda one: ended.append(one) if one.state > SENT else None
             chip = talker(1)
             await chip.come_online(h.link)
             for number in (1, 2):
@@ -206,7 +210,7 @@ def test_refusal_under_the_name_of_its_bytes_is_final(house: Any, talker: Any, e
     async def scene() -> None:
         async with house(clock_s=lambda: clock_s[0]) as h:
             reported: list[Order] = []
-            h.downlink.report = reported.append
+            h.downlink.report = lambda one: reported.append(one) if one.state > SENT else None
             chip = talker(1)
             await chip.come_online(h.link)
             await h.downlink.put(order())
@@ -224,6 +228,43 @@ def test_refusal_under_the_name_of_its_bytes_is_final(house: Any, talker: Any, e
             again = await h.downlink.put(order())
             assert (again.state, again.reason) == (REFUSED, reasons.ORDER_SIGNATURE)
             assert chip.events.count(ORDER) == 1
+
+    asyncio.run(scene())
+
+
+def test_ended_orders_are_forgotten_in_time(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens when none can be valid any more, others later, a few at a time: years make no heap of them."""
+    monkeypatch.setattr(downlink, "_FORGET_ROWS", 3)
+    day_s = 86_400
+    clock_s = [0.0]
+
+    async def scene() -> None:
+        async with house(clock_s=lambda: clock_s[0]) as h:
+
+            def fill(connection: Any) -> None:
+                for number in range(4):
+                    for type_, state, age_s in (
+                        (messages.TOKEN, APPLIED, 5 * day_s), (messages.TOKEN, SENT, 5 * day_s),
+                        (messages.RELEASE, APPLIED, 5 * day_s), (messages.RELEASE, REFUSED, 100 * day_s),
+                    ):  # fmt: skip
+                        identity = bytes([number, type_, state, 0, 0, 0, 0, 0])
+                        made_s = int(time.time()) - age_s
+                        values = (identity, 1, type_, b"", "test", made_s, made_s, state, 0, made_s)
+                        connection.execute("INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+
+            async def left() -> list[tuple[int, int]]:
+                found = h.writer.submit(lambda c: c.execute("SELECT type, state FROM orders ORDER BY 1, 2").fetchall())
+                rows: list[tuple[int, int]] = await asyncio.wrap_future(found)
+                return rows
+
+            h.writer.submit(fill)
+            h.downlink.sweep()
+            h.downlink.sweep()
+            assert len(await left()) == 13
+            for _ in range(3):
+                clock_s[0] += 60
+                h.downlink.sweep()
+            assert await left() == [(messages.TOKEN, SENT)] * 4 + [(messages.RELEASE, APPLIED)] * 4
 
     asyncio.run(scene())
 
@@ -250,7 +291,7 @@ def test_refused_token_is_known_by_its_bytes(house: Any, talker: Any, eventually
     async def scene() -> None:
         async with house() as h:
             ended: list[Order] = []
-            h.downlink.report = ended.append
+            h.downlink.report = lambda one: ended.append(one) if one.state > SENT else None
             chip = talker(1)
             await chip.come_online(h.link)
             token = order(type_=messages.TOKEN)

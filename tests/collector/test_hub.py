@@ -2,10 +2,14 @@
 
 import asyncio
 import sqlite3
+import time
 from types import SimpleNamespace
 from typing import Any
 
-from weldgate_collector.chips import remove_chips
+import pytest
+from tests.collector.conftest import known
+
+from weldgate_collector.chips import Chip, add_chips, remove_chips
 from weldgate_collector.hub import Limits
 from weldgate_collector.store import connect
 from weldgate_protocol import messages, reasons
@@ -76,6 +80,41 @@ def test_high_water_is_told_after_restart(house: Any, talker: Any) -> None:
             await chip.connect(h.link, highest=7)
             assert chip.events == [WELCOMED]
             assert chip.conversation.high_water == 7
+
+    asyncio.run(scene())
+
+
+def test_chip_that_a_rekey_has_not_reached_is_served(house: Any, talker: Any) -> None:
+    """Its hello, its frames and its answers are under the keys of the generation before."""
+
+    async def scene() -> None:
+        async with house() as h:
+            old = known(1)
+            fresh = Chip("1", 2, "ab" * 32, "cd" * 32, old.up, old.down)
+            add_chips(h.path / "chips.jsonl", [fresh])
+            assert h.chips.reload()
+            chip = talker(1, keys=old)
+            await chip.come_online(h.link)
+            chip.send(chip.frame(1))
+            await chip.acked(1)
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("year_s", [0xFFFFFFFF + 1, 9_000_000_000, -86_400])
+def test_clock_that_a_header_can_not_hold_keeps_nobody_out(
+    house: Any, talker: Any, monkeypatch: pytest.MonkeyPatch, year_s: int
+) -> None:
+    """Beyond 2106 or before 1970 the chip comes in, is acknowledged, and is told a time that it does not take."""
+
+    async def scene() -> None:
+        async with house() as h:
+            monkeypatch.setattr(time, "time_ns", lambda: year_s * 1_000_000_000)
+            chip = talker(1)
+            await chip.come_online(h.link)
+            chip.send(chip.frame(1))
+            await chip.acked(1)
+            assert (chip.events[0], chip.conversation.time_fresh) == (WELCOMED, False)
 
     asyncio.run(scene())
 

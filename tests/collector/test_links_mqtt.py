@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from weldgate_collector import CollectorError, Reader, Service, add_chips, check, load_config
+from weldgate_collector.chips import write_secret
+from weldgate_collector.links import shared
 from weldgate_protocol.frame import FLAG_PARITY, encode_body, to_wire
 from weldgate_simulator.broker import NatsBroker
 from weldgate_simulator.load import Load, make_chips
@@ -90,6 +92,25 @@ def test_frames_are_stored_and_acknowledged(tmp_path: Path, broker: NatsBroker) 
 
     assert play(site(tmp_path, 5, broker.port), scene) == sent(load)
     assert load.acknowledged == 1000
+
+
+def test_answers_that_the_broker_drops_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slip in the ACL: the collector may read what chips say, and what it answers goes nowhere, without a word."""
+    monkeypatch.setattr(shared, "_UNHEARD_S", 0.5)
+    load = Load(make_chips(1, ROOT), 1, window=1)
+    users = {"t": ("right", "weldgate/1/t"), "m": ("m", "weldgate/1/t")}
+    write_secret(tmp_path / "password", b"right")
+
+    async def scene(service: Service) -> None:
+        async with MqttModules("127.0.0.1", broker.port, load.senders, "t", user="m") as modules:
+            running = asyncio.create_task(modules.run())
+            await until(lambda: "weldgate/1/{collector}/chip/{device}/down" in str(link(service)["trouble"]))
+            assert b'weldgate_link_trouble{link="mqtt"} 1.0' in service._refreshed().text()
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    with NatsBroker(tmp_path / "b", users=users, publishes={"t": "weldgate/1/tt"}) as broker:
+        play(site(tmp_path, 1, broker.port, 'username = "t"\npassword_file = "password"\n'), scene)
 
 
 def test_broker_killed_and_started_again_loses_nothing(tmp_path: Path, broker: NatsBroker) -> None:

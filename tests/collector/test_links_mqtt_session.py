@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from weldgate_collector import mqtt_packets
 from weldgate_collector.config import MqttSection
-from weldgate_collector.links import mqtt, mqtt_wire
+from weldgate_collector.links import mqtt
 from weldgate_collector.links.base import Connection
 from weldgate_collector.links.mqtt import MqttLink
 from weldgate_simulator.broker import NatsBroker
@@ -87,15 +88,15 @@ async def until(true: Callable[[], bool]) -> None:
 
 def publish(chip: int, payload: bytes) -> bytes:
     """Return a publish of a chip's module."""
-    return mqtt_wire.encode_publish(f"weldgate/1/t/chip/{chip}/up".encode(), payload)
+    return mqtt_packets.encode_publish(f"weldgate/1/t/chip/{chip}/up".encode(), payload)
 
 
 @pytest.mark.parametrize(
     ("answer", "trouble"),
     [
         (b"\x20\xff\xff\xff\xff\x01", "speaks no MQTT"),
-        (b"\x20\x02\x00\x05", "refuses: code 5"),
-        (b"\x20\x00", "refuses: code missing"),
+        (b"\x20\x02\x00\x05", "refuses: not authorized"),
+        (b"\x20\x00", "refuses: an answer that is no CONNACK"),
         (CONNACK + b"\x90\x03\x00\x01\x80", "denies the subscription weldgate/1/t/chip/\\+/up"),
         (CONNACK + SUBACK + b"\x30\x01\x00", "speaks no MQTT"),
     ],
@@ -130,7 +131,7 @@ def test_broker_that_takes_nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -
 def test_silent_broker_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     """A broker that is gone without a word is found by its silence."""
     monkeypatch.setattr(mqtt, "_KEEPALIVE_S", 0.02)
-    monkeypatch.setattr(mqtt_wire, "encode_connect", lambda *_: b"\x10\x00")
+    monkeypatch.setattr(mqtt_packets, "encode_connect", lambda *_: b"\x10\x00")
 
     async def scene(link: MqttLink, _peers: list[Peer]) -> None:
         await until(lambda: "silent" in link.status().trouble)

@@ -203,3 +203,33 @@ def test_connection_refused_while_it_is_accepted_hears_nothing() -> None:
         assert (world.peers[0].heard, world.peers[0].ends, len(world.medium)) == (b"", 1, 0)
 
     asyncio.run(scene())
+
+
+def test_answers_that_nobody_hears_are_noticed() -> None:
+    """A hello was answered, and for long nothing followed from any chip; one that goes on shows that answers arrive."""
+
+    async def scene() -> None:
+        world = World()
+        world.medium.take("1", True, b"hello")
+        world.now_s += 100
+        assert not world.medium.unheard()  # not answered yet: that is our own slowness
+        world.peers[0].connection.send(b"welcome")
+        world.now_s += 19
+        assert not world.medium.unheard()
+        world.medium.take("1", True, b"hello again")
+        world.now_s += 2
+        assert world.medium.unheard()
+
+        world.medium.take("2", True, b"hello")
+        world.peers[2].connection.send(b"welcome")
+        world.medium.take("2", False, b"heartbeat")
+        assert not world.medium.unheard()  # it is the one chip that is gone, not the way to all of them
+
+        world.now_s += 1
+        world.medium.take("3", True, b"hello")
+        world.peers[3].connection.send(b"rejected")
+        world.peers[3].connection.close()
+        world.now_s += 100
+        assert not world.medium.unheard()  # whoever was turned away has nothing to say
+
+    asyncio.run(scene())

@@ -241,7 +241,9 @@ def test_full_disk_lets_retention_go_on(store: Store, monkeypatch: pytest.Monkey
 
     def full(rows: Any, work: Any) -> Any:
         if len(list_segments(store.folder)) > 2:
-            raise sqlite3.OperationalError("database or disk is full")
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
         return real(rows, work)
 
     monkeypatch.setattr(store.writer._appender, "_transaction", full)

@@ -35,16 +35,25 @@ def test_unit_names_program_configuration_and_data(unit: str, tmp_path: Path) ->
         assert needed in unit
 
 
+def test_unit_lets_it_write_wherever_the_configuration_says(tmp_path: Path) -> None:
+    """Files for others and the operator's socket may lie elsewhere; one that is missing keeps it from nothing else."""
+    path = tmp_path / "collector.toml"
+    path.write_text(
+        '[collector]\nname = "t"\n[control]\nsocket = "/run/weldgate/control.sock"\n'
+        '[[upstream]]\nname = "a"\nkind = "file"\nfolder = "/srv/out going"\n'
+        '[[upstream]]\nname = "b"\nkind = "file"\nfolder = "data/b"\n',
+        "utf-8",
+    )
+    unit = unit_text(load_config(path), path, Path(sys.executable), "daemon")
+
+    assert f'ReadWritePaths={tmp_path}/data -/run/weldgate "-/srv/out going"\n' in unit
+    _verify(unit, tmp_path)
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 def test_systemd_finds_nothing_wrong(unit: str, tmp_path: Path) -> None:
     """Not a word from `systemd-analyze verify`."""
-    path = tmp_path / "weldgate-collector.service"
-    path.write_text(unit, "utf-8")
-    command = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-
-    assert done.returncode == 0, done.stderr
-    assert path.name not in done.stderr
+    _verify(unit, tmp_path)
 
 
 def test_dashboard_names_only_metrics_that_exist() -> None:
@@ -60,3 +69,16 @@ def test_dashboard_names_only_metrics_that_exist() -> None:
     assert len(named) > 25
     assert named <= shown
     assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+
+
+def _verify(unit: str, folder: Path) -> None:
+    """Have `systemd-analyze verify` look at a unit, where it is installed."""
+    if shutil.which("systemd-analyze") is None:
+        return
+    path = folder / "weldgate-collector.service"
+    path.write_text(unit, "utf-8")
+    command = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert path.name not in done.stderr

@@ -273,6 +273,19 @@ def test_work_rides_in_the_batch_and_fails_alone(tmp_path: Path) -> None:
         assert reader.last_index() == 1
 
 
+def test_asker_who_gives_up_does_not_cancel_what_is_queued(tmp_path: Path) -> None:
+    """Work that was submitted is done, and the writer lives, though somebody tried to take it back."""
+    writer = Writer(tmp_path, 1, 100, Commits())
+    asked = writer.submit(lambda connection: connection.execute("INSERT INTO meta VALUES ('kept', 1)"))
+
+    assert asked.cancel() is False
+    writer.start()
+    writer.stop()
+
+    asked.result(0)
+    assert writer.trouble == ""
+
+
 def test_migrations_are_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A migration that fails in the middle leaves the version before it."""
     Writer(tmp_path, 1, 100, lambda _index: None).stop()

@@ -21,6 +21,7 @@ from weldgate_collector.store import (
     salvage_store,
     seal,
 )
+from weldgate_collector.store.keeper import Keeper, Retention
 from weldgate_collector.store.lock import take_folder
 from weldgate_protocol.collector_record import RECORD_GAP, decode_record
 
@@ -134,7 +135,7 @@ def test_damaged_segment_is_salvaged_and_the_rest_declared(tmp_path: Path, damag
     gone = damage is os.unlink
     if gone and which == "newest":
         assert findings(tmp_path) == []  # nobody can know of it; the writer draws a new id
-    elif not (gone and which == "first"):
+    else:
         assert findings(tmp_path)
 
     done = salvage_store(tmp_path)
@@ -151,13 +152,62 @@ def test_damaged_segment_is_salvaged_and_the_rest_declared(tmp_path: Path, damag
         stored, told = set(numbers(tmp_path, chip)), declared(tmp_path, chip)
         assert stored <= before[chip]
         high = highs.get(chip, 0)
-        if gone and which == "first":
-            continue  # as if retention had taken it
         assert stored | told >= set(range(1, high + 1))
         assert all(seq > high for seq in before[chip] - stored - told)
         assert not stored & told
     with Reader(tmp_path) as reader:
         assert [gap.state for gap in find_gaps(reader) if gap.state == "missing"] == []
+
+
+def test_oldest_segment_that_retention_took_is_not_missing(tmp_path: Path) -> None:
+    """What retention took is told from what somebody removed; salvage declares the one and not the other."""
+    grow(tmp_path, 1, 390, rows=150)
+    first, second, third = list_segments(tmp_path)[:3]
+    writer = Writer(tmp_path, 0, 1000, lambda _index: None, segment_rows=150)
+    keeper = Keeper(writer, Retention(keep_bytes=1), lambda _text, now_ms: (now_ms, 2, 0, 0, 0, 4, b"\xa0"))
+    writer.start()
+    keeper._seal(first)
+    keeper._delete(keeper._held[first.first], {})
+    keeper.stop()
+    writer.stop()
+    assert findings(tmp_path) == []
+
+    os.unlink(second.path)
+
+    assert findings(tmp_path) == ["missing-segment"]
+    (done,) = salvage_store(tmp_path)
+    assert (done.first, done.last, done.aside) == (second.first, third.first - 1, None)
+    assert findings(tmp_path) == []
+    for chip in CHIPS:
+        assert declared(tmp_path, chip) >= set(range(second.first // 2 + 1, third.first // 2))
+
+
+def test_retention_cut_off_before_the_file_goes_is_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is written down before the file goes, so that a kill in between leaves no hole that nobody told of."""
+    grow(tmp_path, 1, 390, rows=150)
+    writer = Writer(tmp_path, 0, 1000, lambda _index: None, segment_rows=150)
+    writer.start()
+    retention = Retention(keep_bytes=list_segments(tmp_path)[-1].path.stat().st_size * 3)
+    keeper = Keeper(writer, retention, lambda _text, now_ms: (now_ms, 2, 0, 0, 0, 4, b"\xa0"))
+    before = [segment.first for segment in list_segments(tmp_path)]
+
+    def killed(_path: Path) -> None:
+        with Reader(tmp_path) as reader:
+            assert any(mark[0] == "deleted" for mark in reader.marks())
+        raise OSError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("weldgate_collector.store.keeper.remove_database", killed)
+        keeper.one_pass()
+    assert [segment.first for segment in list_segments(tmp_path)] == before
+    assert findings(tmp_path) == []
+
+    keeper.one_pass()
+
+    assert [segment.first for segment in list_segments(tmp_path)] != before
+    keeper.stop()
+    writer.stop()
+    assert findings(tmp_path) == []
 
 
 def test_salvage_refuses_while_a_collector_runs(tmp_path: Path) -> None:

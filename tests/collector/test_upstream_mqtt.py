@@ -5,7 +5,8 @@ import datetime
 import ipaddress
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from weldgate_protocol import cbor, messages
 from weldgate_protocol.conversation_chip import ORDER
 from weldgate_protocol.envelope import OrderEnvelope, decode_result, encode_order
 from weldgate_protocol.keys import derive
-from weldgate_simulator.broker import NatsBroker
+from weldgate_simulator.broker import MosquittoBroker, NatsBroker
+from weldgate_simulator.upstream import Consumer, Journal
 
 KEY = secrets.token_bytes(32)
 DEVICE = (1).to_bytes(8, "big")
@@ -68,6 +70,7 @@ class Platform:
     def __exit__(self, *_: object) -> None:
         self.client.disconnect()
         self.client.loop_stop()
+        self.client.on_message = None  # no ring of references: its wake-up sockets close with it
 
     def wait(self, count: int) -> None:
         """Wait until so many messages came."""
@@ -78,6 +81,21 @@ class Platform:
         with self._changed:
             self.came.append(bytes(message.payload))
             self._changed.notify_all()
+
+
+@contextmanager
+def receipts(folder: Path, port: int) -> Iterator[None]:
+    """Let somebody take packs and answer for them."""
+    journal = Journal(folder / "journal.sqlite3", KEY)
+    consumer = Consumer(journal, "127.0.0.1", port, "site")
+    thread = threading.Thread(target=consumer.run)
+    thread.start()
+    try:
+        yield
+    finally:
+        consumer.stop()
+        thread.join()
+        journal.close()
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -111,9 +129,9 @@ def test_order_goes_to_the_chip_and_its_result_comes_back(tmp_path: Path, talker
             await chip.until(lambda: ORDER in chip.events)
             chip.send(chip.frame(1, type_=messages.ORDER_RESULT, order=b"ORDER..1", type=messages.RELEASE, result=0))
             await chip.acked(1)
-            await asyncio.to_thread(platform.wait, 1)
+            await asyncio.to_thread(platform.wait, 3)
             platform.client.publish("weldgate/1/site/order", order)
-            await asyncio.to_thread(platform.wait, 2)
+            await asyncio.to_thread(platform.wait, 4)
             assert chip.events.count(ORDER) == 1
         finally:
             await service.stop()
@@ -122,7 +140,48 @@ def test_order_goes_to_the_chip_and_its_result_comes_back(tmp_path: Path, talker
         asyncio.run(scene(site(tmp_path, broker.port), platform))
         results = [decode_result(data, KEY) for data in platform.came]
 
-    assert [(result.order, result.device, result.state) for result in results] == [(b"ORDER..1", DEVICE, 3)] * 2
+    assert [(result.order, result.device, result.state) for result in results] == [
+        (b"ORDER..1", DEVICE, state) for state in (1, 2, 3, 3)
+    ]
+
+
+@pytest.mark.skipif(MosquittoBroker.find() is None, reason="mosquitto is not installed")
+def test_results_that_the_broker_drops_are_named(tmp_path: Path, talker: Any) -> None:
+    """A slip in the ACL: receipts come, and the platform never reads that its order ended, so it asks again."""
+    order = encode_order(OrderEnvelope(DEVICE, messages.RELEASE, signed(b"ORDER..1")), KEY)
+
+    async def scene(config: Any, platform: Platform) -> None:
+        link = MemoryLink()
+        service = Service(config, (link,))
+        await service.start()
+
+        def told() -> Any:
+            return service.health()["upstreams"]["platform"]  # type: ignore[index]
+
+        try:
+            await until(lambda: told()["connected"])
+            chip = talker(1)
+            await chip.come_online(link)
+            platform.client.publish("weldgate/1/site/order", order)
+            await chip.until(lambda: ORDER in chip.events)
+            chip.send(chip.frame(1, type_=messages.ORDER_RESULT, order=b"ORDER..1", type=messages.RELEASE, result=0))
+            await chip.acked(1)
+            async with asyncio.timeout(20):
+                while "`weldgate/1/site/result`" not in told()["trouble"]:  # as a platform repeats what has no result
+                    platform.client.publish("weldgate/1/site/order", order)
+                    await asyncio.sleep(0.1)
+            assert told()["undelivered"]
+        finally:
+            await service.stop()
+
+    acl = [f"topic readwrite weldgate/1/site/{name}" for name in ("pack", "receipt", "order")]
+    with (
+        MosquittoBroker(tmp_path / "broker", acl=acl) as broker,
+        Platform(broker.port, "weldgate/1/site/result") as platform,
+        receipts(tmp_path, broker.port),
+    ):
+        asyncio.run(scene(site(tmp_path, broker.port), platform))
+        assert platform.came == []
 
 
 async def status(config: Any, true: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:

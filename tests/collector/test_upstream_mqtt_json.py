@@ -7,9 +7,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1] / "contracts"))  # tests are no package; the world stands there
 
 import pytest
-from upstream_world import Listener, PackPlatform, Store, frame_row, section_of, wait_until
+from upstream_world import Listener, PackPlatform, Store, frame_row, presence_row, section_of, wait_until
 
 from weldgate_collector import CollectorConfigError
+from weldgate_collector.config import parse_config
 from weldgate_collector.upstream.settings import JsonSection
 from weldgate_simulator.broker import MosquittoBroker, NatsBroker
 
@@ -148,6 +149,82 @@ def test_platform_may_answer_for_many_records_at_once(tmp_path: Path) -> None:
         assert upstream.status().aside == 0
 
 
+PROVINCE = """
+[collector]
+name = "site"
+[[upstream]]
+name = "province"
+kind = "mqtt-json"
+port = %d
+topic = "hn/v2/{collector}/{device:012}/event"
+proof = "answer"
+answer_topic = "answers"
+answer_id = "data.msgId"
+answer_ref = "HN{device:012}{seq:010}"
+answer_ok = "code"
+answer_good = [0, "0"]
+answer_reason = "msg"
+tries = 2
+
+[upstream.record]
+types = ["telemetry"]
+ids = "number"
+utc_offset_min = 480
+
+[upstream.record.map]
+msgId = "HN{device:012}{seq:010}"
+ver = "2.0"
+
+[upstream.record.map.head]
+vendor = { code = 4110, name = "焊机" }
+deviceNo = "HN-{device:012}"
+reportTime = "{time_ms:%%Y-%%m-%%d %%H:%%M:%%S}"
+ts = { "$from" = "$.time_ms", "$times" = 0.001, "$as" = "integer" }
+
+[upstream.record.map.body]
+current = { "$from" = "$.fields.mean_ma", "$times" = 0.001 }
+working = { "$from" = "$.fields.gate", "$values" = { 5 = "1", 6 = "1" }, "$else" = "0" }
+tags = ["county", "{collector}"]
+"""
+
+
+def test_platform_of_a_province_is_met_by_configuration_alone(tmp_path: Path) -> None:
+    """Topics, nesting, words and types of its own, its own reference, answers where 0 means yes: no line of code."""
+
+    def answer(document: Any) -> Any:
+        bad = document["msgId"].endswith("7")
+        return {
+            "data": {"msgId": document["msgId"]},
+            "code": 17 if bad else 0,
+            "msg": "no such machine" if bad else "ok",
+        }
+
+    with (
+        NatsBroker(tmp_path / "b") as broker,
+        Listener(broker.port, "hn/v2/#", answer) as listener,
+        Store(tmp_path) as store,
+    ):
+        section = parse_config(PROVINCE % broker.port).upstream[0]
+        upstream = store.upstream(**{name: getattr(section, name) for name in section.__struct_fields__})
+        store.put(*[frame_row(seq, 410811001, gate=5 if seq == 2 else 2) for seq in range(1, 10)], presence_row())
+        store.drained(upstream)
+        with store.reader() as reader:
+            aside = reader.aside()
+
+    assert [(one.idx, one.reason) for one in aside] == [(7, "platform refuses it: no such machine")]
+    assert set(listener.topics) == {"hn/v2/site/000410811001/event"}
+    assert listener.documents[1] == {
+        "msgId": "HN0004108110010000000002",
+        "ver": "2.0",
+        "head": {
+            "vendor": {"code": 4110, "name": "焊机"}, "deviceNo": "HN-000410811001", "ts": 1_790_000_000,
+            "reportTime": "2026-09-21 22:13:20",
+        },
+        "body": {"current": 0.002, "working": "1", "tags": ["county", "site"]},
+    }  # fmt: skip
+    assert len({document["msgId"] for document in listener.documents}) == 9
+
+
 def test_platform_that_does_not_answer_is_named(tmp_path: Path) -> None:
     """Neither words on that topic that are no answers nor silence move the cursor."""
     with (
@@ -229,6 +306,8 @@ def test_map_that_fails_on_a_record_sets_it_aside(tmp_path: Path) -> None:
     ("text", "key", "line"),
     [
         ('proof = "answer"\n', "upstream[0].answer_topic", 3),
+        ('answer_id = "a..b"\n', "upstream[0].answer_id", 6),
+        ('answer_ref = "{nothing}"\n', "upstream[0].answer_ref", 6),
         ('proof = "puback"\nqos = 0\n', "upstream[0].qos", 7),
         ('topic = "a/#"\n', "upstream[0].topic", 6),
         ('proof = "answer"\nanswer_topic = "a/+"\n', "upstream[0].answer_topic", 7),

@@ -145,6 +145,7 @@ class Listener:
     def __exit__(self, *_: object) -> None:
         self.client.disconnect()
         self.client.loop_stop()
+        self.client.on_message = None  # no ring of references: its wake-up sockets close with it
 
     def ids(self) -> list[str]:
         """Return the ids that came, in order."""

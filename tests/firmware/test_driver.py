@@ -13,7 +13,7 @@ from driver_world import CONSOLE, SCANNER, World
 
 from weldgate_firmware import gate, slots
 from weldgate_firmware.log import VERSIONS
-from weldgate_protocol import messages, order, p256_comb, reasons, token
+from weldgate_protocol import ec_comb, messages, order, reasons, token
 
 SETUP, TOKENS = circumstances.load("token.json")
 ORDERS = circumstances.load("order.json")[1]
@@ -174,7 +174,7 @@ class TestSigned(unittest.TestCase):
                 self.assertTrue(steps < 10000)
             key_set = self.world.driver._trust.key_set
             starting = next(key.public for key in key_set.keys if key.scopes & 1)
-            self.assertEqual(p256_comb.tables[0].public, starting)
+            self.assertEqual(ec_comb.tables[0].public, starting)
             self.assertIsNone(self.world.driver._trust._preparing)
             self.world.power_cut()
 

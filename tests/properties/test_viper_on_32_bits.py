@@ -1,7 +1,8 @@
-"""P-256's machine code as the chip's 32 bits run it: its source, with every operation wrapped to a signed word.
+"""The machine code of P-256, SM2 and SM3 as 32 bits run it: its source, every operation wrapped to a signed word.
 
 A 64-bit interpreter cannot show an overflow of 32 bits, and the chip is one of 32. Loads are signed here, as on the
-chip; the real interpreter, where they extend with zeros, runs `tests/protocol/test_p256_machine.py`.
+chip; the real interpreter, where they extend with zeros, runs `tests/protocol/test_ec_machine.py` and
+`test_sm3.py`.
 """
 
 import ast
@@ -13,11 +14,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from weldgate_protocol import p256, p256_comb, p256_curve, p256_machine
-from weldgate_protocol.p256_machine import R_INVERSE, N, P
+from weldgate_protocol import ec_comb, ec_machine, p256, sm2, sm3
+from weldgate_protocol.ec_curve import Curve
 
-SOURCE = Path(p256_machine.__file__).with_name("_p256_viper.py")
-ELEMENTS = st.integers(0, P * 5 // 4) | st.sampled_from([0, 1, P - 1, P, (1 << 256) - 1, P * 5 // 4])
+FOLDER = Path(ec_machine.__file__).parent
+CURVES = [p256.CURVE, sm2.CURVE]
+BOTH = pytest.mark.parametrize("curve", CURVES, ids=["P-256", "SM2"])
+LEAST = min(curve.p for curve in CURVES)
+ELEMENTS = st.integers(0, LEAST * 5 // 4) | st.sampled_from(
+    [0, 1, (1 << 256) - 1, LEAST * 5 // 4, *(curve.p - i for curve in CURVES for i in (0, 1))]
+)
 ONES = sum(8191 << 13 * i for i in range(19)) | 640 << 247  # every limb at its highest
 
 
@@ -49,8 +55,9 @@ class Memory:
         raise IndexError(f"{width} bytes at {address:#x} are in no buffer")
 
 
-def interpreter() -> SimpleNamespace:
-    """Return `run` and `divsteps` of the source, compiled for words of 32 bits."""
+def interpreter(name: str) -> SimpleNamespace:
+    """Return the routines of a source, compiled for words of 32 bits."""
+    source = FOLDER / name
     memory = Memory()
 
     class Pointer:
@@ -92,10 +99,10 @@ def interpreter() -> SimpleNamespace:
             value = ast.BinOp(ast.Name(ast.unparse(node.target), ast.Load()), node.op, node.value)
             return ast.Assign([node.target], self.visit_BinOp(value))
 
-    tree = ast.parse(SOURCE.read_text(encoding="utf-8"))
+    tree = ast.parse(source.read_text(encoding="utf-8"))
     tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     names: dict[str, Any] = {"word": word, "ptr32": Pointer, "ptr8": Pointer8}
-    exec(compile(ast.fix_missing_locations(Wrap().visit(tree)), str(SOURCE), "exec"), names)
+    exec(compile(ast.fix_missing_locations(Wrap().visit(tree)), str(source), "exec"), names)
 
     def fresh(call: Any) -> Any:
         def called(*arguments: Any) -> Any:
@@ -104,66 +111,81 @@ def interpreter() -> SimpleNamespace:
 
         return called
 
-    return SimpleNamespace(run=fresh(names["run"]), divsteps=fresh(names["divsteps"]))
+    return SimpleNamespace(**{node.name: fresh(names[node.name]) for node in tree.body})
 
 
 @pytest.fixture(scope="module")
 def narrow() -> SimpleNamespace:
-    """The two routines."""
-    return interpreter()
+    """The two routines for points."""
+    return interpreter("_ec_viper.py")
 
 
+HASH = interpreter("_sm3_viper.py")
+
+
+@BOTH
 @settings(max_examples=60, deadline=None)
-@given(ELEMENTS, ELEMENTS)
-@example(ONES, ONES)
-def test_field_operations(narrow: SimpleNamespace, a: int, b: int) -> None:
+@given(a=ELEMENTS, b=ELEMENTS)
+@example(a=ONES, b=ONES)
+def test_field_operations(narrow: SimpleNamespace, curve: Curve, a: int, b: int) -> None:
     """Products, squares and linear combinations do not overflow for any limbs."""
-    work = p256_machine.make_work()
-    p256_machine._set(work, 0, a)
-    p256_machine._set(work, 1, b)
+    work = ec_machine.make_work()
+    ec_machine._begin(work, curve)
+    ec_machine._set(work, 0, a)
+    ec_machine._set(work, 1, b)
     program = bytes([0, 2, 0, 1, 0, 3, 0, 0, 8, 4, 0, 1, 18, 5, 0, 1])
 
     narrow.run(work, work, work, bytes([len(program) + 1]) + program, b"", b"", b"", 0, 0)
 
-    assert p256_machine._plain(work, 2) == a * b * R_INVERSE * R_INVERSE % P
-    assert p256_machine._plain(work, 3) == a * a * R_INVERSE * R_INVERSE % P
-    assert p256_machine._plain(work, 4) == (a - 8 * b) * R_INVERSE % P
-    assert p256_machine._plain(work, 5) == (a + 2 * b) * R_INVERSE % P
+    p, out = curve.p, curve.r_inverse
+    assert ec_machine._plain(work, 2, curve) == a * b * out * out % p
+    assert ec_machine._plain(work, 3, curve) == a * a * out * out % p
+    assert ec_machine._plain(work, 4, curve) == (a - 8 * b) * out % p
+    assert ec_machine._plain(work, 5, curve) == (a + 2 * b) * out % p
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(1, N - 1), st.sampled_from([P, N]))
+@given(st.integers(1, LEAST - 1), st.sampled_from([p256.CURVE.p, p256.CURVE.n, sm2.CURVE.p]))
 def test_inverses(narrow: SimpleNamespace, value: int, modulus: int) -> None:
     """The matrices of thirty divsteps fit."""
     value %= modulus
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(p256_machine, "divsteps", narrow.divsteps, raising=False)
+        patch.setattr(ec_machine, "divsteps", narrow.divsteps, raising=False)
 
-        inverse = p256_machine.inverse(value, modulus)
+        inverse = ec_machine.inverse(value, modulus)
 
     assert value * inverse % modulus == (value > 0)
 
 
-def test_a_whole_sum(narrow: SimpleNamespace) -> None:
+@BOTH
+def test_a_whole_sum(narrow: SimpleNamespace, curve: Curve) -> None:
     """Two combs add up to what big integers say; nothing is read beyond the tables."""
-    base, own = (p256_comb.Table(p256_machine.make_work()) for _ in range(2))
-    p256.run(p256_comb.fill_steps(base, p256_curve.GENERATOR, base.work))
-    p256.run(p256_comb.fill_steps(own, p256_curve.GENERATOR[:32] + (P - _y()).to_bytes(32, "big"), own.work))
+    base, own = (ec_comb.Table(ec_machine.make_work()) for _ in range(2))
+    p256.run(ec_comb.fill_steps(curve, base, curve.generator, base.work))
+    y = curve.p - int.from_bytes(curve.generator[32:], "big")
+    p256.run(ec_comb.fill_steps(curve, own, curve.generator[:32] + y.to_bytes(32, "big"), own.work))
     m1, m2 = (1 << 258) // 7, (1 << 259) // 5
     scalars = m1.to_bytes(33, "little") + m2.to_bytes(33, "little") + bytes([0, 1])
     x2, y2, z2 = 1, 1, 0
     for column in range(36, -1, -1):
-        x2, y2, z2 = p256_curve.double(x2, y2, z2)
-        x2, y2, z2 = p256_curve.add(x2, y2, z2, *p256_comb.select(base.data, m1, column, False))
-        x2, y2, z2 = p256_curve.add(x2, y2, z2, *p256_comb.select(own.data, m2, column, True))
+        x2, y2, z2 = curve.double(x2, y2, z2)
+        x2, y2, z2 = curve.add(x2, y2, z2, *ec_comb.select(curve, base.data, m1, column, False))
+        x2, y2, z2 = curve.add(x2, y2, z2, *ec_comb.select(curve, own.data, m2, column, True))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(p256_machine, "run", narrow.run, raising=False)
-        x, y, z = p256.run(p256_machine.sum_steps(own.work, scalars, base.data, own.data))
+        patch.setattr(ec_machine, "run", narrow.run, raising=False)
+        x, y, z = p256.run(ec_machine.sum_steps(curve, own.work, scalars, base.data, own.data))
 
     assert z
-    assert (x * z2 * z2 - x2 * z * z) % P == 0
-    assert (y * z2**3 - y2 * z**3) % P == 0
+    assert (x * z2 * z2 - x2 * z * z) % curve.p == 0
+    assert (y * z2**3 - y2 * z**3) % curve.p == 0
 
 
-def _y() -> int:
-    return int.from_bytes(p256_curve.GENERATOR[32:], "big")
+@settings(max_examples=20, deadline=None)
+@given(st.binary(max_size=130))
+def test_sm3(data: bytes) -> None:
+    """Rotations and sums of the hash do not need a 33rd bit."""
+    expected = sm3.digest(data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sm3, "compress", HASH.compress)
+
+        assert sm3.digest(data) == expected

@@ -4,7 +4,7 @@ import json
 import os
 import unittest
 
-from weldgate_protocol import p256, p256_comb, p256_curve, p256_machine
+from weldgate_protocol import ec_comb, ec_machine, p256
 
 with open(os.getenv("WELDGATE_VECTORS", "tests/vectors") + "/p256.json") as file:
     CASES = json.load(file)
@@ -36,14 +36,14 @@ class P256Test(unittest.TestCase):
 
     def test_second_check_by_the_same_key_is_as_right(self):
         """A kept table gives the same answers as a fresh one, and only so many tables are kept."""
-        good = [case for case in CASES if case["good"]][: p256_comb.TABLES_MAX + 3]
+        good = [case for case in CASES if case["good"]][: ec_comb.TABLES_MAX + 3]
         for _ in range(2):
             for case in good:
                 self.assertTrue(p256.verify(*arguments(case)))
                 spoiled = arguments(case)
                 spoiled[1] = bytes(31) + b"\x05"
                 self.assertFalse(p256.verify(*spoiled))
-        self.assertEqual(len(p256_comb.tables), p256_comb.TABLES_MAX)
+        self.assertEqual(len(ec_comb.tables), ec_comb.TABLES_MAX)
 
     def test_check_comes_in_slices(self):
         """M-TOK-20: a check yields often, with and without its tables, so that the gate's tick gets its turn."""
@@ -70,7 +70,7 @@ class P256Test(unittest.TestCase):
 
     def test_more_checks_than_tables_run_side_by_side(self):
         """Interleaved checks by more keys than there are tables come out right, and the kept tables stay few."""
-        cases = [case for case in CASES if case["good"]][: p256_comb.TABLES_MAX + 3]
+        cases = [case for case in CASES if case["good"]][: ec_comb.TABLES_MAX + 3]
         cases = cases + cases[:1]
         steps = [p256.verify_steps(*arguments(case)) for case in cases]
         results = []
@@ -82,7 +82,7 @@ class P256Test(unittest.TestCase):
                     results.append(stop.value)
                     steps.remove(one)
         self.assertEqual(results, [True] * len(cases))
-        self.assertEqual(len(p256_comb.tables), p256_comb.TABLES_MAX)
+        self.assertEqual(len(ec_comb.tables), ec_comb.TABLES_MAX)
 
     def test_closed_check_gives_its_table_back(self):
         """A check that is dropped half-way leaves nothing half-built behind."""
@@ -95,7 +95,7 @@ class P256Test(unittest.TestCase):
                 except StopIteration:
                     break
             steps.close()
-            self.assertEqual(len(p256_comb.tables), p256_comb.TABLES_MAX)
+            self.assertEqual(len(ec_comb.tables), ec_comb.TABLES_MAX)
             self.assertTrue(p256.verify(*arguments(case)))
 
     def test_prepared_key_is_quicker(self):
@@ -111,14 +111,14 @@ class P256Test(unittest.TestCase):
 
     def test_verdicts_are_the_same_by_big_integers_alone(self):
         """M-TOK-06: the complete way, which degenerate sums go and every sum without an emitter, says the same."""
-        ready = p256_machine.ready
-        p256_machine.ready = False
+        ready = ec_machine.ready
+        ec_machine.ready = False
         try:
             for case in CASES:
                 with self.subTest(name=case["name"]):
                     self.assertEqual(p256.verify(*arguments(case)), case["good"])
         finally:
-            p256_machine.ready = ready
+            ec_machine.ready = ready
 
     def test_random_signatures_get_openssl_s_verdict(self):
         """M-TOK-06: signatures by arbitrary keys, whole and bent, 240 of them."""
@@ -129,7 +129,7 @@ class P256Test(unittest.TestCase):
 
     def test_points_are_judged(self):
         """M-KEYSET-05: on_curve knows points from other pairs of numbers and from other lengths."""
-        self.assertTrue(p256.on_curve(p256_curve.GENERATOR))
-        self.assertFalse(p256.on_curve(p256_curve.GENERATOR[:63]))
+        self.assertTrue(p256.on_curve(p256.CURVE.generator))
+        self.assertFalse(p256.on_curve(p256.CURVE.generator[:63]))
         self.assertFalse(p256.on_curve(bytes(64)))
-        self.assertFalse(p256.on_curve(p256_curve.GENERATOR[32:] + p256_curve.GENERATOR[:32]))
+        self.assertFalse(p256.on_curve(p256.CURVE.generator[32:] + p256.CURVE.generator[:32]))

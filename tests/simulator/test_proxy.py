@@ -1,5 +1,6 @@
 """The wire that can be cut: carries bytes as they are, drops everything when cut, carries again when joined."""
 
+import asyncio
 import socket
 import socketserver
 import threading
@@ -96,3 +97,23 @@ def test_end_of_one_side_reaches_the_other(wire: Proxy) -> None:
         sock.shutdown(socket.SHUT_WR)
 
         assert sock.recv(1) == b""
+
+
+@pytest.mark.parametrize("steps", range(12))
+def test_end_closes_what_is_just_ending(wire: Proxy, steps: int) -> None:
+    """However far a connection has come with its own end when the proxy ends: no socket stays open behind it."""
+    with connect(wire) as sock:
+        exchange(sock, b"carried")
+        writers = set(wire._writers)
+
+        async def end() -> None:
+            next(iter(writers)).transport.abort()
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            wire._ending.set()
+
+        assert len(writers) == 2
+        asyncio.run_coroutine_threadsafe(end(), wire._loop)
+        wire._thread.join()
+
+    assert all(writer.get_extra_info("socket").fileno() == -1 for writer in writers)

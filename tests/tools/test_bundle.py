@@ -13,6 +13,7 @@ from click.testing import Result
 from weldgate_collector import read_chips, write_secret
 from weldgate_protocol.errors import LocalError
 from weldgate_protocol.reasons import TOOL_BAD_INPUT
+from weldgate_tools import bundle
 from weldgate_tools.bundle import Scrubber, write_bundle
 
 Run = Callable[..., Result]
@@ -32,7 +33,12 @@ def unpacked(path: Path) -> dict[str, bytes]:
 def secrets_of(site: Path) -> list[bytes]:
     """Return every secret of a site, raw."""
     chips = list(read_chips(site / "chips.jsonl"))
-    found = [bytes.fromhex(text) for chip in chips for text in (chip.up, chip.down)]
+    found = [
+        bytes.fromhex(text)
+        for chip in chips
+        for text in (chip.up, chip.down, chip.previous_up, chip.previous_down)
+        if text
+    ]
     found.append(bytes.fromhex((site / "collector.key").read_text("ascii").strip()))
     found += [path.read_bytes().strip() for path in (site / "issuer").iterdir() if path.suffix in (".secret", ".pem")]
     return [*found, PASSWORD, TOKEN.encode()]
@@ -70,6 +76,21 @@ def test_bundle_of_a_running_site_has_no_secret(
     for secret in hidden:
         for form in (secret, secret.hex().encode(), secret.hex().upper().encode(), base64.b64encode(secret)):
             assert form not in whole
+
+
+def test_secret_of_a_foreign_upstream_is_taken_out() -> None:
+    """A kind that somebody else brings may have its secrets in the configuration itself."""
+    told = bundle._told({
+        "upstream": [{"name": "a", "api_key": "hunter2", "Token": "t", "password_file": "p.secret", "port": 5}],
+        "password": "", "collector": {"key_file": "collector.key"},
+    })  # fmt: skip
+
+    assert told == {
+        "upstream": [
+            {"name": "a", "api_key": "[removed]", "Token": "[removed]", "password_file": "p.secret", "port": 5}
+        ],
+        "password": "", "collector": {"key_file": "collector.key"},
+    }  # fmt: skip
 
 
 def test_bundle_of_a_broken_site_says_what_is_broken(bare_site: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
@@ -103,7 +104,7 @@ def test_bad_import_changes_nothing_and_tells_no_key(run: Run, site: Path, tmp_p
 @pytest.mark.parametrize("name", ["batch.csv", "batch.jsonl"])
 def test_import_keeps_the_key_of_the_generation_before(run: Run, site: Path, tmp_path: Path, name: str) -> None:
     """Without it the collector would refuse what the chip has spooled under that key."""
-    keys = {"up": "a" * 64, "down": "b" * 64, "previous_up": "c" * 64}
+    keys = {"up": "a" * 64, "down": "b" * 64, "previous_up": "c" * 64, "previous_down": "d" * 64}
     row = {"device": "9", "generation": 1, **keys}
     text = ",".join(row) + "\n" + ",".join(map(str, row.values())) if name.endswith("csv") else json.dumps(row)
     (tmp_path / name).write_text(text, encoding="utf-8")
@@ -112,6 +113,22 @@ def test_import_keeps_the_key_of_the_generation_before(run: Run, site: Path, tmp
 
     kept = [json.loads(line) for line in (site / "chips.jsonl").read_text(encoding="utf-8").splitlines()]
     assert row in kept
+
+
+def test_add_keeps_the_keys_of_the_generation_before(run: Run, site: Path) -> None:
+    """A chip that a rekey has not reached speaks under them, and has frames spooled under them."""
+    run("collector", "chips", "add", 9, "--site", site)
+    first = _line(site, "9")
+    assert run("collector", "chips", "add", 9, "--generation", 1, "--site", site).exit_code == 0
+
+    second = _line(site, "9")
+    assert (second["previous_up"], second["previous_down"]) == (first["up"], first["down"])
+    assert (first["previous_up"], first["previous_down"]) == ("", "")
+
+
+def _line(site: Path, device: str) -> dict[str, Any]:
+    lines = [json.loads(line) for line in (site / "chips.jsonl").read_text(encoding="utf-8").splitlines()]
+    return next(line for line in lines if line["device"] == device)
 
 
 def test_bad_import_is_bad_input(run: Run, site: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from weldgate_collector import check, list_chips, load_config
 from weldgate_firmware.app import load_identity
 from weldgate_firmware.storage import PARTITION_SECTORS, Storage
 from weldgate_issuer import Issuer, read_backup
+from weldgate_protocol.cose import ES256, SM2_SM3
 from weldgate_protocol.errors import LocalError, WeldgateError
 from weldgate_protocol.reasons import TOOL_BAD_INPUT, TOOL_EXISTS
 from weldgate_simulator.flash import VirtualFlash
@@ -36,6 +37,17 @@ def test_site_is_complete_and_closed_to_others(run: Run, tmp_path: Path) -> None
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert "weldgate serve" in result.stderr
+
+
+def test_site_may_sign_by_sm2(run: Run, tmp_path: Path) -> None:
+    """The suite is that of every issuer key; the root keys stay with ES256, and so does a site that did not ask."""
+    run("init", tmp_path / "sm2", "--chips", 0, "--suite", "sm2")
+    run("init", tmp_path / "plain", "--chips", 0)
+
+    algs = {name: {key.alg for key in Issuer.open(tmp_path / name / "issuer").keys} for name in ("sm2", "plain")}
+
+    assert algs == {"sm2": {SM2_SM3}, "plain": {ES256}}
+    assert {root.alg for root in Issuer.open(tmp_path / "sm2" / "issuer").roots.values()} == {ES256}
 
 
 def test_demo_chip_is_born_with_the_sites_keys(run: Run, tmp_path: Path) -> None:

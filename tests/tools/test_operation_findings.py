@@ -32,6 +32,7 @@ def test_sound_collector() -> None:
         ("configuration in force", NOTE, {"configuration": {"trouble": "", "restart_needed": ["tcp.port"]}}),
         ("connections", BAD, {"connections": 95}),
         ("connections", BAD, {"chips_known": 91}),
+        ("chips in force", BAD, {"chips_trouble": "chips.jsonl: mode 0644"}),
         ("pace", NOTE, {"chips_slowed": ["7"]}),
         ("wrong tags", BAD, {"bad_tag_sources": [{"source": "a", "bad_tags": 9, "throttled": True}]}),
         ("wrong tags", GOOD, {"bad_tag_sources": [{"source": "a", "bad_tags": 9, "throttled": False}]}),

@@ -24,7 +24,10 @@ STATE: dict[str, Any] = {
     "connections": 9, "connections_unauthenticated": 2, "connections_allowed": 800, "store_disk_bytes": 1 << 20,
     "disk_free_bytes": 5 << 30, "resident_bytes": 50 << 20, "chips_silent": [], "chips_slowed": [],
     "bad_tag_sources": [], "configuration": {"trouble": "", "restart_needed": []},
-    "upstreams": {"platform": {"connected": True, "through": 4, "waiting_rows": 3, "trouble": ""}},
+    "upstreams": {"platform": {"connected": True, "through": 4, "waiting_rows": 3, "aside": 5, "trouble": ""}},
+    "links": {"line-1": {"up": True, "connections": 2, "refused": 0, "faults": 6, "trouble": ""}},
+    "lines_with_holes": 0, "proved_at_s": 1, "low_space": False, "chips_trouble": "",
+    "orders": {"waiting": 1, "applied": 2, "refused": 3, "expired": 4},
 }  # fmt: skip
 
 
@@ -56,6 +59,8 @@ def test_view_shows_what_is_going_on_and_what_is_wrong() -> None:
                 **STATE, "ok": False, "store": "disk full", "chips_silent": ["41"], "chips_slowed": ["42"],
                 "bad_tag_sources": [{"source": "10.0.0.9", "bad_tags": 3, "throttled": True}],
                 "configuration": {"trouble": "line 3: unknown key", "restart_needed": ["tcp.port"]},
+                "links": {"line-1": {**STATE["links"]["line-1"], "up": False, "trouble": "no such port"}},
+                "lines_with_holes": 9, "chips_trouble": "mode 0644",
             },
             1.0,
         )
@@ -63,7 +68,9 @@ def test_view_shows_what_is_going_on_and_what_is_wrong() -> None:
 
     assert "7 online of 9 connections" in good
     assert "platform" in good
-    for text in ("10.0.0.9", "line 3", "tcp.port", "disk full"):
+    assert "nothing is missing" in good
+    assert "1 waiting, 2 applied, 3 refused, 4 expired" in good
+    for text in ("10.0.0.9", "line 3", "tcp.port", "disk full", "no such port", "9 chips and epochs", "mode 0644"):
         assert text not in good
         assert text in bad
     assert {"41", "42"} <= set(bad.split())

@@ -27,7 +27,7 @@ def context(setup, changes):
     return claims.Context(
         bytes.fromhex(given["device"]),
         given["area"],
-        keyset.decode(bytes.fromhex(setup["key_set"])) if given["key_set"] else None,
+        keyset.decode(bytes.fromhex(given["key_set"])) if given["key_set"] else None,
         given["now_s"],
         given["quality"],
         lambda id_: id_.hex() in used,

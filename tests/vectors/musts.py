@@ -88,6 +88,11 @@ MUSTS: dict[str, dict[str, tuple[str, ...]]] = {
     "base45.json": {"M-TOK-02": ("RFC 9285 *", "lower case", "triple worth 65536")},
     "p256.json": {"M-TOK-06": ("ordinary *", "r = *", "s = *", "off the curve, *", "point 0, 0", "r + n *")},
     "p256_random.json": {},
+    "sm2.json": {
+        "M-SUITE-02": ("ordinary *", "without ZA", "another id", "hashed by SHA-256", "message of *"),
+        "M-SUITE-03": ("r = *", "s = *", "r + s = n*", "off the curve, *", "s G = *", "x of the sum is above n"),
+    },
+    "sm3.json": {"M-SUITE-02": ("* bytes",)},
     "cose.json": {
         "M-TOK-03": ("unprotected *", "protected *", "signature *", "detached payload", "tag 18", "* parts"),
         "M-TOK-05": ("as *",),
@@ -115,6 +120,9 @@ MUSTS: dict[str, dict[str, tuple[str, ...]]] = {
         "M-TOK-21": ("empty", "a megabyte in spirit"),
         "M-TOK-23": ("issued when used ids were lost",),
         "M-KEYSET-04": ("key of the chip's own town", "area is not a prefix"),
+        "M-SUITE-01": ("by SM2", "by SM2, as text", "by ES256, *", "by SM2, ES256 named", "by SM2, * the name of *"),
+        "M-SUITE-02": ("by SM2 *",),
+        "M-SUITE-03": ("by SM2, r *", "by SM2, s = 0"),
         "M-KEYSET-07": ("key of a later suite",),
     },
     "order.json": {
@@ -140,6 +148,7 @@ MUSTS: dict[str, dict[str, tuple[str, ...]]] = {
         "M-KEYSET-02": ("version in force", "older version", "one above the version in force"),
         "M-KEYSET-03": ("1001 bytes", "tag 18", "unknown claim*", "ends when issued", "key ends when it begins"),
         "M-KEYSET-05": ("key not named by its thumbprint", "key twice", "key off the curve*", "six keys"),
+        "M-SUITE-04": ("SM2 key *", "P-256 key *", "a key of each suite"),
         "M-KEYSET-06": ("for another device", "ended*", "issued more than 10 minutes ahead"),
     },
     "pack.json": {

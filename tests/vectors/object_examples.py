@@ -14,6 +14,8 @@ from build_wire import code, dumps
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from p256_examples import number
+from sm2_examples import CURVE as SM2
+from sm2_examples import sign as sm2_sign
 
 Case = dict[str, Any]
 Claims = dict[int, Any]
@@ -47,10 +49,27 @@ class Key:
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 
+class NationalKey(Key):
+    """A fixed key pair of SM2; its nonces are fixed too."""
+
+    def __init__(self, name: str) -> None:
+        self.d = SM2.number(name)
+        self.public = SM2.public(self.d)
+        self.x, self.y = self.public[:32], self.public[32:]
+        self.kid = hashlib.sha256(dumps({1: 2, -1: -65537, -2: self.x, -3: self.y})).digest()[:8]
+
+    def sign(self, data: bytes) -> bytes:
+        """Sign, r ‖ s."""
+        return sm2_sign(self.d, data, SM2.number(data.hex()))
+
+
 ROOT, ROOT_2, STRANGER = Key("root"), Key("root 2"), Key("stranger")
 START, SERVICE, EMERGENCY, TOWN, SHORT, LATER = (
     Key(n) for n in ("start", "service", "emergency", "town", "short", "sm2")
 )
+
+
+NATIONAL = NationalKey("national")
 
 
 def tbs(protected: bytes, payload: bytes, kind: str) -> bytes:
@@ -112,9 +131,19 @@ SET_CLAIMS: Claims = {
 SET = signed(ROOT, "key-set", SET_CLAIMS)
 
 
+# A site that moves from one suite to the other.
+BOTH_CLAIMS: Claims = {**SET_CLAIMS, 20: [entry(START, 1), entry(NATIONAL, 7, alg=-65537)]}
+BOTH_SET = signed(ROOT, "key-set", BOTH_CLAIMS)
+
+
 def _first(changes: Claims) -> list[Claims]:
     """Return a list of one key with changes."""
     return [with_claims(entry(START, 1), changes)]
+
+
+def _thumbprint(key: Key, curve: int) -> bytes:
+    """Return the id of a key as if it were on another curve."""
+    return hashlib.sha256(dumps({1: 2, -1: curve, -2: key.x, -3: key.y})).digest()[:8]
 
 
 def key_set_cases() -> Iterator[Case]:
@@ -139,6 +168,7 @@ def key_set_cases() -> Iterator[Case]:
     yield case("a key with a claim that may be ignored", changed({20: _first({40: b"x"})}))
     yield case("all scopes", changed({20: _first({3: 31})}))
     yield case("area of 32 characters", changed({20: _first({4: "4" * 32})}))
+    yield case("a key of each suite", BOTH_SET)
     yield case("eight keys", changed({20: [entry(Key(f"k{i}"), 1) for i in range(7)]}))
 
     yield case("one bit of the payload", flipped(SET, 40), "KEY_SET_SIGNATURE")
@@ -189,6 +219,13 @@ def key_set_cases() -> Iterator[Case]:
         ("key with an unknown claim", {20: _first({9: 1})}),
     ):
         yield case(name, changed(changes), "KEY_SET_MALFORMED")
+    for name, wrong in (
+        ("SM2 key named by P-256's thumbprint", {1: _thumbprint(NATIONAL, 1), 2: NATIONAL.public, 8: -65537}),
+        ("P-256 key named by SM2's thumbprint", {1: _thumbprint(START, -65537)}),
+        ("SM2 key that is a point of P-256", {1: _thumbprint(START, -65537), 8: -65537}),
+        ("P-256 key that is a point of SM2's curve", {1: _thumbprint(NATIONAL, 1), 2: NATIONAL.public}),
+    ):
+        yield case(name, changed({20: _first(wrong)}), "KEY_SET_MALFORMED")
     off = entry(START, 1)
     bad_point = START.x + bytes(32)
     off[2], off[1] = bad_point, hashlib.sha256(dumps({1: 2, -1: 1, -2: START.x, -3: bytes(32)})).digest()[:8]

@@ -10,10 +10,12 @@ from build_wire import code, dumps
 from object_examples import (
     ABSENT,
     ALARM_ID,
+    BOTH_SET,
     DAY,
     DEVICE,
     LATER,
     LOCK_ID,
+    NATIONAL,
     NOW,
     ORDER_ID,
     ROOT,
@@ -216,8 +218,23 @@ def claim_cases() -> Iterator[Case]:
     )
 
 
+def suite_cases() -> Iterator[Case]:
+    """Yield orders by SM2, before a key set with a key of each suite."""
+    both = {"key_set": BOTH_SET.hex()}
+    payload, sm2 = dumps(BODIES["release"]), headers(NATIONAL, -65537)
+    good = envelope(NATIONAL, "release", payload, sm2)
+    yield case("by SM2", "release", good, **both)
+    yield case("by SM2, a bit of r", "release", flipped(good, len(good) - 64), "ORDER_SIGNATURE", **both)
+    yield case(
+        "by SM2, signed as a lock", "release", envelope(NATIONAL, "lock", payload, sm2), "ORDER_SIGNATURE", **both
+    )
+    named = envelope(NATIONAL, "release", payload, headers(NATIONAL))
+    yield case("by SM2, ES256 named", "release", named, "ORDER_SIGNATURE", **both)
+
+
 def order_cases() -> Iterator[Case]:
     """Yield all of them."""
     yield from good_cases()
     yield from envelope_cases()
     yield from claim_cases()
+    yield from suite_cases()

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
+from textbook import Point, Textbook, b32, pair
+
 P = 2**256 - 2**224 + 2**192 + 2**96 - 1
 N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
@@ -16,62 +18,13 @@ G = (
     0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
     0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5,
 )
-Point = tuple[int, int] | None
+_CURVE = Textbook(P, N, B, G)
+number, add, times = _CURVE.number, _CURVE.add, _CURVE.times
+negative, lift, public = _CURVE.negative, _CURVE.lift, _CURVE.public
 Case = tuple[str, bytes, bytes, bytes, bool]
 
 # Scalars that a comb, a window or a sloppy reduction stumbles over.
 SCALARS = (0, 1, 2, 3, 4, 7, 1 << 37, (1 << 37) + 1, 1 << 222, 1 << 255, N - 1, N - 2, N // 2, N // 2 + 1, N >> 1 ^ 3)
-
-
-def number(seed: str) -> int:
-    """Return a fixed arbitrary scalar."""
-    return int.from_bytes(hashlib.sha256(seed.encode()).digest(), "big") % (N - 1) + 1
-
-
-def add(a: Point, b: Point) -> Point:
-    """Add two points."""
-    if a is None or b is None:
-        return a or b
-    if a[0] == b[0]:
-        if (a[1] + b[1]) % P == 0:
-            return None
-        slope = (3 * a[0] * a[0] - 3) * pow(2 * a[1], -1, P)
-    else:
-        slope = (b[1] - a[1]) * pow(b[0] - a[0], -1, P)
-    x = (slope * slope - a[0] - b[0]) % P
-    return x, (slope * (a[0] - x) - a[1]) % P
-
-
-def times(scalar: int, point: Point) -> Point:
-    """Multiply a point."""
-    result: Point = None
-    for bit in f"{scalar % N:b}":
-        result = add(result, result)
-        if bit == "1":
-            result = add(result, point)
-    return result
-
-
-def negative(point: Point) -> Point:
-    """Return the opposite point."""
-    return None if point is None else (point[0], P - point[1])
-
-
-def lift(x: int) -> Point:
-    """Return the point with this x, if there is one."""
-    square = (x * x * x - 3 * x + B) % P
-    y = pow(square, (P + 1) // 4, P)
-    return (x, y) if y * y % P == square else None
-
-
-def b32(value: int) -> bytes:
-    """Return 32 bytes, big-endian."""
-    return value.to_bytes(32, "big")
-
-
-def pair(a: int, b: int) -> bytes:
-    """Return two numbers on 64 bytes."""
-    return b32(a) + b32(b)
 
 
 def crafted(u1: int, u2: int, r_point: Point, r: int) -> tuple[bytes, bytes, bytes] | None:
@@ -110,14 +63,6 @@ def sign(d: int, digest: bytes, k: int) -> bytes:
         raise ValueError("nonce 0")
     r = point[0] % N
     return pair(r, pow(k, -1, N) * (int.from_bytes(digest, "big") + r * d) % N)
-
-
-def public(d: int) -> bytes:
-    """Return the public key of a private one."""
-    point = times(d, G)
-    if point is None:
-        raise ValueError("key 0")
-    return pair(*point)
 
 
 def good_cases() -> Iterator[Case]:

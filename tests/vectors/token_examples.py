@@ -8,11 +8,13 @@ from typing import Any
 from build_wire import code, dumps
 from object_examples import (
     ABSENT,
+    BOTH_SET,
     DAY,
     DEVICE,
     EMERGENCY,
     HOLDER,
     LATER,
+    NATIONAL,
     NOW,
     PERMIT,
     SERVICE,
@@ -28,8 +30,12 @@ from object_examples import (
     flipped,
     headers,
     signed,
+    tbs,
     with_claims,
 )
+from sm2_examples import CURVE as SM2
+from sm2_examples import sha256, za
+from sm2_examples import sign as sm2_sign
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
 CLAIMS: Claims = {2: HOLDER, 3: DEVICE, 4: NOW + 12 * 3600, 6: NOW, 7: TOKEN_ID, 13: 28800, 14: 3600}
@@ -300,9 +306,56 @@ def clock_cases() -> Iterator[Case]:
     yield case("ends before forgotten ones, on a floor", TOKEN, "TOKEN_EXPIRED", pruned_expiry_s=end + 5, quality=0)
 
 
+def suite_cases() -> Iterator[Case]:
+    """Yield tokens by SM2, and what mixes the suites up, before a key set with a key of each."""
+    both = {"key_set": BOTH_SET.hex()}
+    payload = dumps(CLAIMS)
+    sm2 = headers(NATIONAL, -65537)
+    good = envelope(NATIONAL, "token", payload, sm2)
+    signed_part = tbs(sm2, payload, "token")
+    nonce = SM2.number("mixed up")
+
+    def with_signature(signature: bytes) -> bytes:
+        return good[:-64] + signature
+
+    yield case("by SM2", good, **both)
+    yield case("by SM2, as text", "WG1:" + base45(good), **both)
+    yield case("by ES256 beside a key of SM2", TOKEN, **both)
+    yield case(
+        "by SM2, ES256 named", envelope(NATIONAL, "token", payload, headers(NATIONAL)), "TOKEN_ALGORITHM", **both
+    )
+    named = envelope(START, "token", payload, headers(START, -65537))
+    yield case("by ES256, SM2 named", named, "TOKEN_ALGORITHM", **both)
+    named = envelope(NATIONAL, "token", payload, headers(START, -65537))
+    yield case("by SM2, in the name of a key of ES256", named, "TOKEN_ALGORITHM", **both)
+    named = envelope(NATIONAL, "token", payload, headers(START))
+    yield case("by SM2, all of it in the name of ES256", named, "TOKEN_SIGNATURE", **both)
+    yield case("by ES256, in the name of SM2", with_signature(START.sign(signed_part)), "TOKEN_SIGNATURE", **both)
+    for name, options in (
+        ("by SM2 over SHA-256", {"hash_": sha256}),
+        ("by SM2 without ZA", {"first": b""}),
+        ("by SM2 under another id", {"first": za(NATIONAL.public, b"ALICE123@YAHOO.COM")}),
+    ):
+        signature = sm2_sign(NATIONAL.d, signed_part, nonce, **options)  # type: ignore[arg-type]
+        yield case(name, with_signature(signature), "TOKEN_SIGNATURE", **both)
+    yield case("by SM2 as a release", envelope(NATIONAL, "release", payload, sm2), "TOKEN_SIGNATURE", **both)
+    for name, at in (("r", -64), ("s", -1), ("the claims", 30)):
+        yield case(
+            f"by SM2, a bit of {name}", flipped(good, len(good) + at if at < 0 else at), "TOKEN_SIGNATURE", **both
+        )
+    r, n = int.from_bytes(good[-64:-32], "big"), SM2.n
+    for name, signature in (
+        ("r = 0", bytes(32) + good[-32:]),
+        ("s = 0", good[-64:-32] + bytes(32)),
+        ("r + s = n", good[-64:-32] + (n - r).to_bytes(32, "big")),
+    ):
+        yield case(f"by SM2, {name}", with_signature(signature), "TOKEN_SIGNATURE", **both)
+
+
 def token_cases() -> Iterator[Case]:
     """Yield all of them."""
     yield from good_cases()
     yield from envelope_cases()
     yield from claim_cases()
     yield from clock_cases()
+    yield from suite_cases()

@@ -38,6 +38,7 @@ _SHAPES = re.compile(
     r"|(?<![0-9A-Za-z])[0-9a-fA-F]{48,}(?![0-9A-Za-z])",  # a key is 64 digits; a key's half in a broken line is 48
     re.DOTALL,
 )
+_SECRET_NAME = re.compile(r"(?i)(?:^|_)(?:key|secret|password|passwd|token|credential)s?$")  # not `…_file`
 _SECRET_KEYS = ("key_file", "password_file", "secret_file")
 _SECRET_MIN = 4  # a shorter "password" would take half of all words with it
 
@@ -157,7 +158,17 @@ def _configuration(path: Path) -> Any:
 
     from weldgate_collector import load_config
 
-    return msgspec.to_builtins(load_config(path))
+    return _told(msgspec.to_builtins(load_config(path)))
+
+
+def _told(part: Any) -> Any:
+    """Return a part of a configuration without what stands under a secret's name: a foreign upstream may have one."""
+    if isinstance(part, dict):
+        return {
+            key: _REMOVED if isinstance(value, str) and value and _SECRET_NAME.search(key) else _told(value)
+            for key, value in part.items()
+        }
+    return [_told(value) for value in part] if isinstance(part, list | tuple) else part
 
 
 def _chips(path: Path) -> Any:

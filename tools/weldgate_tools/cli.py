@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "frame": ("weldgate_tools.frame", "frame", "Take frames apart.", "tools"),
     "fleet": ("weldgate_tools.fleet", "fleet", "Run many virtual chips.", "sim"),
     "collector": ("weldgate_tools.collector", "collector", "Run and check a collector, and its chips.", "collector"),
+    "platform": ("weldgate_tools.platform_command", "platform", "Run the platform and look after it.", "platform"),
     "reasons": ("weldgate_tools.reasons", "reasons", "Look up a numbered reason.", "tools"),
     "doctor": ("weldgate_tools.doctor", "doctor", "Say what is installed, what is missing, what to do.", "tools"),
 }

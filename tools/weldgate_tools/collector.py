@@ -4,7 +4,7 @@ import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,6 +21,9 @@ from weldgate_tools.shipped import dashboard, units
 from weldgate_tools.site import config_file
 from weldgate_tools.top import top
 from weldgate_tools.units import CHIP, device_text
+
+if TYPE_CHECKING:
+    from weldgate_issuer import Issuer
 
 __all__ = ["ask", "collector"]
 
@@ -137,7 +140,7 @@ def list_(site: Path, as_json: bool) -> None:
 @click.option("--issuer", type=click.Path(path_type=Path), help="Folder with the site's keys; the site's when absent.")
 @_SITE
 def add(device: tuple[bytes, ...], generation: int, issuer: Path | None, site: Path) -> None:
-    """Make chips known, with keys derived from the site's root.
+    """Make chips known, with keys derived from the site's root, those of the generation before among them.
 
     \b
     Examples:
@@ -150,7 +153,9 @@ def add(device: tuple[bytes, ...], generation: int, issuer: Path | None, site: P
     made = []
     for one in device:
         secrets = keys.chip_secrets(one, generation)
-        made.append(Chip(device_text(one), generation, secrets.up.hex(), secrets.down.hex()))
+        made.append(
+            Chip(device_text(one), generation, secrets.up.hex(), secrets.down.hex(), *_before(keys, one, generation))
+        )
     count = add_chips(_file(site), made)
     click.echo(f"{count} chips added or changed", err=True)
 
@@ -161,7 +166,7 @@ def add(device: tuple[bytes, ...], generation: int, issuer: Path | None, site: P
 def import_(source: Path, site: Path) -> None:
     """Make the chips of a file known: CSV with the columns device, generation, up, down, or JSON lines.
 
-    Either may have previous_up, the key of the generation before, for what a chip has spooled under it.
+    Either may have previous_up and previous_down, the keys of the generation before, for a chip that still has them.
 
     All or nothing: a bad row is named and changes nothing.
 
@@ -199,6 +204,14 @@ def remove(device: tuple[bytes, ...], yes: bool, site: Path) -> None:
     click.echo(f"{count} chips forgotten", err=True)
 
 
+def _before(keys: "Issuer", device: bytes, generation: int) -> tuple[str, str]:
+    """Return up and down of the generation before, empty for the first: a chip has frames spooled under it."""
+    if not generation:
+        return "", ""
+    secrets = keys.chip_secrets(device, generation - 1)
+    return secrets.up.hex(), secrets.down.hex()
+
+
 def _file(site: Path) -> Path:
     return load_config(config_file(site)).chips_file
 
@@ -219,11 +232,10 @@ def _read_chips(source: Path) -> Iterator[Chip]:
     number = 0
     try:
         for number, row in enumerate(rows, 1):  # noqa: B007 - told in the error
-            previous = (
-                row.get("previous_up") or ""
-            ).strip()  # as the collector's own file has it: what is spooled under
-            up, down = row["up"].strip(), row["down"].strip()  # the generation before is refused without it
-            yield Chip(str(row["device"]).strip(), int(row["generation"]), up, down, previous)
+            # As the collector's own file has it: what is spooled under the generation before is refused without.
+            before = [(row.get(name) or "").strip() for name in ("previous_up", "previous_down")]
+            up, down = row["up"].strip(), row["down"].strip()
+            yield Chip(str(row["device"]).strip(), int(row["generation"]), up, down, *before)
     except (KeyError, ValueError, AttributeError, TypeError, OverflowError, RecursionError, csv.Error) as error:
         what = f"no {error}" if isinstance(error, KeyError) else "not readable"
         row_number = number + isinstance(error, json.JSONDecodeError)  # a line that is no JSON was never counted

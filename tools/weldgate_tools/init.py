@@ -9,6 +9,7 @@ import click
 
 from weldgate_collector import Chip, add_chips, parse_config, write_secret
 from weldgate_issuer import Issuer, read_backup, write_backup
+from weldgate_protocol.cose import ES256, SM2_SM3
 from weldgate_protocol.errors import LocalError
 from weldgate_protocol.reasons import TOOL_BAD_INPUT, TOOL_EXISTS
 from weldgate_simulator.provision import GENERATION, identity_of, new_flash, provision
@@ -17,6 +18,7 @@ from weldgate_tools.site import Site, config_text
 
 __all__ = ["init"]
 
+SUITES = {"es256": ES256, "sm2": SM2_SM3}
 FIRST_CHIP = 410811001  # any number will do: the county's code and a counter
 
 
@@ -24,6 +26,9 @@ FIRST_CHIP = 410811001  # any number will do: the county's code and a counter
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("site"))
 @click.option("--chips", type=click.IntRange(0, 1000), default=3, show_default=True, help="Demo chips to make.")
 @click.option("--area", default="411081", show_default=True, help="Administrative code the keys are for.")
+@click.option(
+    "--suite", type=click.Choice(list(SUITES)), default="es256", show_default=True, help="What new keys sign by."
+)
 @click.option("--name", default="site", show_default=True, help="The collector's name.")
 @click.option("--port", type=click.IntRange(1, 65535), default=7460, show_default=True, help="TCP port for chips.")
 @click.option("--mqtt-port", type=click.IntRange(1, 65535), default=1883, show_default=True, help="The broker's.")
@@ -38,6 +43,7 @@ def init(
     folder: Path,
     chips: int,
     area: str,
+    suite: str,
     name: str,
     port: int,
     mqtt_port: int,
@@ -56,6 +62,7 @@ def init(
     Examples:
       weldgate init
       weldgate init county --area 411081 --chips 10 --backup county-keys.backup
+      weldgate init county --suite sm2
       weldgate init county --restore county-keys.backup --chips 0
       weldgate init --json
     """
@@ -71,7 +78,7 @@ def init(
     parse_config(text, str(site.config), folder)  # what can be wrong is told before anything is made
     phrase = "" if backup is None and restore is None else _passphrase(passphrase_file, twice=restore is None)
     now_s = int(time.time())
-    issuer = Issuer.generate(now_s, area) if restore is None else read_backup(restore, phrase)
+    issuer = Issuer.generate(now_s, area, SUITES[suite]) if restore is None else read_backup(restore, phrase)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if backup is not None:
         write_backup(issuer, backup, phrase)

@@ -18,6 +18,13 @@ def examine_operation(health: dict[str, Any]) -> Iterator[Finding]:
         health: the collector's answer to ``status``.
     """
     yield _configuration(health["configuration"])
+    trouble = health.get("chips_trouble", "")
+    yield Finding(
+        "chips in force",
+        BAD if trouble else GOOD,
+        trouble or f"{health['chips_known']} known",
+        "mend the file; what was known before holds meanwhile" if trouble else "",
+    )
     yield _connections(health)
     slowed = health["chips_slowed"]
     yield Finding(

@@ -10,8 +10,9 @@ from typing import Any
 from weldgate_protocol.errors import WeldgateError
 from weldgate_protocol.reason_texts import TEXTS
 from weldgate_tools.finding import BAD, GOOD, NOTE, Finding
-from weldgate_tools.operation_findings import examine_operation
 from weldgate_tools.output import language
+from weldgate_tools.running_findings import examine_running
+from weldgate_tools.service_findings import examine_certificate, examine_unit
 from weldgate_tools.site import Site
 from weldgate_tools.units import seconds_text
 
@@ -31,8 +32,10 @@ def examine_site(site: Site) -> Iterator[Finding]:
         ("chips", _chips),
         ("file modes", _modes),
         ("disk", _disk),
+        ("certificate", examine_certificate),
+        ("unit", examine_unit),
         ("store", _store),
-        ("collector", _running),
+        ("collector", examine_running),
     )
     for what, look in looks:
         yield from _guarded(what, look, site)
@@ -113,12 +116,17 @@ def _modes(site: Site) -> Iterator[Finding]:
 
 
 def _disk(site: Site) -> Iterator[Finding]:
-    free = shutil.disk_usage(site.folder).free
+    """Look at the disk that the store is on, which need not be the site's."""
+    from weldgate_collector import load_config
+
+    data = load_config(site.config).data_dir if site.config.is_file() else site.folder
+    place = next(folder for folder in (data, *data.absolute().parents) if folder.is_dir())
+    free = shutil.disk_usage(place).free
     low = free < DISK_LOW_BYTES
     yield Finding(
         "disk",
         BAD if low else GOOD,
-        f"{free / (1 << 30):.1f} GiB free",
+        f"{free / (1 << 30):.1f} GiB free at {place}",
         "make room: a full disk holds acks back" if low else "",
     )
 
@@ -175,62 +183,3 @@ def _size(paths: Iterable[Path]) -> str:
     """Return the size of a store's segments and their logs."""
     files = [file for path in paths for file in (path, path.with_name(path.name + "-wal"))]
     return f"{sum(file.stat().st_size for file in files if file.exists()) / (1 << 20):.1f} MiB"
-
-
-def _running(site: Site) -> Iterator[Finding]:
-    from weldgate_collector import load_config
-    from weldgate_tools.collector import ask
-
-    socket = load_config(site.checked().config).control_socket
-    if not socket.exists():
-        yield Finding("collector", NOTE, "does not run", f"weldgate serve {site.folder}")
-        return
-    health = ask(site.folder, {"do": "status"})
-    good = health["store"] == "ok"
-    yield Finding(
-        "collector",
-        GOOD if good else BAD,
-        f"{health['chips_online']} chips online, {health['committed']} rows, store {health['store']}",
-        "" if good else "look at its log and at the disk",
-    )
-    silent = health["chips_silent"]
-    yield Finding(
-        "live sessions",
-        BAD if silent else GOOD,
-        f"silent in a live session: {', '.join(silent)}" if silent else "no chip is silent in one",
-        "call or go and see to welder and machine; then look at power, signal and box" if silent else "",
-    )
-    for name, link in health["links"].items():
-        yield _link(name, link)
-    if "configuration" in health:  # an older collector does not say
-        yield from examine_operation(health)
-    for name, upstream in health["upstreams"].items():
-        yield _upstream(name, upstream)
-
-
-def _link(name: str, status: dict[str, Any]) -> Finding:
-    troubled = status["trouble"] or not status["up"]
-    return Finding(
-        f"link {name}",
-        BAD if troubled else GOOD,
-        f"{status['connections']} connections, {status['refused']} refused, {status['faults']} faults"
-        + (f", {status['trouble'] or 'down'}" if troubled else ""),
-        "is the cable in, is the broker there, are its rights right?" if troubled else "",
-    )
-
-
-def _upstream(name: str, status: dict[str, Any]) -> Finding:
-    troubled = status["trouble"] or not status["connected"]
-    return Finding(
-        f"upstream {name}",
-        BAD if troubled else GOOD,
-        f"at {status['through']}, {status['waiting_rows']} rows waiting"
-        + (f", {status['trouble'] or 'not connected'}" if troubled else ""),
-        _step(status) if troubled else "",
-    )
-
-
-def _step(status: dict[str, Any]) -> str:
-    if status["undelivered"]:
-        return "look at the broker's ACL and log for this user, and whether the platform listens"
-    return "is the broker there, and does a consumer answer with receipts?"

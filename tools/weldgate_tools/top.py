@@ -36,15 +36,38 @@ def view(state: dict[str, Any]) -> Group:
     table.add_column()
     for name, text, bad in _lines(state):
         table.add_row(name, Text(text, style="red" if bad else ""))
-    upstreams = Table(box=None, pad_edge=False)
-    for heading in ("upstream", "reached", "pack", "waiting rows", "trouble"):
-        upstreams.add_column(heading, justify="right" if heading in ("pack", "waiting rows") else "left")
-    for name, one in state["upstreams"].items():
-        style = "" if one["connected"] and not one["trouble"] else "red"
-        reached = "yes" if one["connected"] else "no"
-        row = (name, reached, f"{one['through']:,}", f"{one['waiting_rows']:,}", one["trouble"])
-        upstreams.add_row(*(Text(text, style=style) for text in row))
-    return Group(table, upstreams) if state["upstreams"] else Group(table)
+    parts = [table]
+    if state["links"]:
+        links = _table("link", "up", "connections", "refused", "faults", "trouble")
+        for name, one in state["links"].items():
+            numbers = (f"{one[what]:,}" for what in ("connections", "refused", "faults"))
+            _row(links, one["up"], one["trouble"], name, _yes(one["up"]), *numbers)
+        parts.append(links)
+    if state["upstreams"]:
+        upstreams = _table("upstream", "reached", "pack", "waiting rows", "set aside", "trouble")
+        for name, one in state["upstreams"].items():
+            numbers = (f"{one[what]:,}" for what in ("through", "waiting_rows", "aside"))
+            _row(upstreams, one["connected"], one["trouble"], name, _yes(one["connected"]), *numbers)
+        parts.append(upstreams)
+    return Group(*parts)
+
+
+def _table(*headings: str) -> Table:
+    """Return a table: a name, yes or no, three numbers, words."""
+    table = Table(box=None, pad_edge=False)
+    for position, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if 2 <= position <= 4 else "left")
+    return table
+
+
+def _row(table: Table, up: bool, trouble: str, *texts: str) -> None:
+    """Add a row, red where something is wrong."""
+    style = "" if up and not trouble else "red"
+    table.add_row(*(Text(text, style=style) for text in (*texts, trouble)))
+
+
+def _yes(so: bool) -> str:
+    return "yes" if so else "no"
 
 
 def _lines(state: dict[str, Any]) -> list[tuple[str, str, bool]]:
@@ -62,13 +85,24 @@ def _lines(state: dict[str, Any]) -> list[tuple[str, str, bool]]:
             f"{state['committed']:,} in all",
             not state["ok"],
         ),
+        ("complete", _complete(state), bool(state["lines_with_holes"])),
+        (
+            "orders",
+            f"{state['orders']['waiting']:,} waiting, {state['orders']['applied']:,} applied, "
+            f"{state['orders']['refused']:,} refused, {state['orders']['expired']:,} expired",
+            False,
+        ),
         (
             "chips",
             f"{state['chips_online']:,} online of {state['connections']:,} connections, "
             f"{state['connections_unauthenticated']:,} unproved, {state['connections_allowed']:,} allowed",
             False,
         ),
-        ("disk", f"{_mib(state['store_disk_bytes'])} used, {_mib(state['disk_free_bytes'])} free", False),
+        (
+            "disk",
+            f"{_mib(state['store_disk_bytes'])} used, {_mib(state['disk_free_bytes'])} free",
+            state["low_space"],
+        ),
         ("memory", _mib(state["resident_bytes"]), False),
         (
             "evidence",
@@ -85,9 +119,18 @@ def _lines(state: dict[str, Any]) -> list[tuple[str, str, bool]]:
         lines.append(("kept out for wrong tags", ", ".join(kept_out), True))
     if trouble:
         lines.append(("configuration", trouble, True))
+    if state["chips_trouble"]:
+        lines.append(("known chips", state["chips_trouble"], True))
     if restart:
         lines.append(("hold from the next start", ", ".join(restart), True))
     return lines
+
+
+def _complete(state: dict[str, Any]) -> str:
+    """Say what the latest proof found."""
+    if state["lines_with_holes"]:
+        return f"{state['lines_with_holes']:,} chips and epochs have numbers missing or lost"
+    return "nothing is missing" if state["proved_at_s"] else "not proved yet"
 
 
 def _mib(size_bytes: int) -> str:

@@ -14,9 +14,9 @@ import structlog
 
 from weldgate_protocol.messages import HELLO
 
+from .. import mqtt_packets as packets
 from ..chips import device_bytes
 from ..config import MqttSection
-from . import mqtt_wire as wire
 from .base import Accept, LinkStatus
 from .shared import SharedMedium
 
@@ -91,7 +91,11 @@ class MqttLink:
         """Return the present state; ``faults`` counts lost brokers and messages that were no frames."""
         up = self._session is not None and self._session.ready.is_set()
         refused = self._medium.refused + self._medium.overfull
-        return LinkStatus(self.name, up, len(self._medium), refused, self._faults, self._trouble)
+        trouble = self._trouble
+        if not trouble and self._medium.unheard():
+            user, topic = self._settings.username or self._client_id, self._settings.down_topic
+            trouble = f"chips say hello and none hears the answer: may `{user}` publish to `{topic}`, and they read it?"
+        return LinkStatus(self.name, up, len(self._medium), refused, self._faults, trouble)
 
     def describe(self) -> str:
         """Say what it is and where."""
@@ -122,8 +126,8 @@ class MqttLink:
         """Hold one connection to the broker until it ends."""
         settings = self._settings
         loop = asyncio.get_running_loop()
-        hello = wire.encode_connect(self._client_id, settings.username, self._password, _KEEPALIVE_S)
-        hello += wire.encode_subscribe(1, self.subscription)
+        hello = packets.encode_connect(self._client_id, settings.username, self._password, _KEEPALIVE_S)
+        hello += packets.encode_subscribe(1, self.subscription)
         async with asyncio.timeout(_ANSWER_S):
             _, session = await loop.create_connection(
                 lambda: _Session(self, hello), settings.host, settings.port, ssl=self._tls
@@ -175,7 +179,7 @@ class MqttLink:
     def _send(self, chip: str, data: bytes) -> None:
         if self._session is not None:
             before, after = self._down
-            self._session.send(wire.encode_publish(before + chip.encode() + after, data))
+            self._session.send(packets.encode_publish(before + chip.encode() + after, data))
 
     def _relieved(self) -> None:
         if self._session is not None and self._medium.held_bytes <= _HELD_MAX // 2:
@@ -191,7 +195,7 @@ class _Session(asyncio.Protocol):
         self.trouble = ""
         self._link = link
         self._hello = hello
-        self._stream = wire.PacketStream()
+        self._stream = packets.PacketStream()
         self._transport: asyncio.Transport | None = None
         self._heard = True
 
@@ -203,11 +207,11 @@ class _Session(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._heard = True
         try:
-            packets = self._stream.feed(data)
             going = True
-            for first, body in packets:
-                if first & 0xF0 == wire.PUBLISH:
-                    going = self._link.came(*wire.read_publish(first, body))
+            for first, body in self._stream.feed(data):
+                if first & 0xF0 == packets.PUBLISH:
+                    topic, payload, _ = packets.read_publish(first, body)
+                    going = self._link.came(topic, payload)
                 else:
                     self._answered(first, body)
         except ValueError as error:
@@ -240,11 +244,11 @@ class _Session(asyncio.Protocol):
         if not self._heard and self._transport is not None and self._transport.is_reading():
             self._fail("broker is silent")
         self._heard = False
-        self.send(wire.PINGREQ)
+        self.send(packets.PINGREQ)
 
     def leave(self) -> None:
         """Disconnect as MQTT wishes it; what was sent before still leaves."""
-        self.send(wire.DISCONNECT)
+        self.send(packets.DISCONNECT)
         if self._transport is not None:
             self._transport.close()
 
@@ -264,9 +268,10 @@ class _Session(asyncio.Protocol):
             self._transport.abort()
 
     def _answered(self, first: int, body: bytes) -> None:
-        if first & 0xF0 == wire.CONNACK and body[1:2] != b"\0":
-            self._fail(f"broker refuses: code {body[1] if len(body) > 1 else 'missing'}")
-        elif first & 0xF0 == wire.SUBACK:
+        if first & 0xF0 == packets.CONNACK:
+            if fault := packets.connack_fault(body):
+                self._fail(f"broker refuses: {fault}")
+        elif first & 0xF0 == packets.SUBACK:
             if body[2:3] == b"\x80":
                 self._fail(f"broker denies the subscription {self._link.subscription}")
             else:

@@ -26,6 +26,7 @@ _CHIP_HELLOS = 5.0  # of one chip in a row; after that one every so often: its o
 _CHIP_HELLOS_A_S = 5.0
 _HELLOS = 16_000.0  # of all chips in a row: a province's share that comes back behind one broker within a second
 _HELLOS_A_S = 1_000.0  # and after that
+_UNHEARD_S = 20.0  # three such waits fit into the minute within which a slip in the broker's rights is to be named
 _GOODBYE_S = 1.0  # one chip is told so at most so often: what it had sent before it knew must not end its next try
 _HELD_MAX = 64 * 1024  # bytes for one paused connection: 60 frames of the largest
 _CHIPS_MAX = 10_000  # whose hellos and goodbyes are remembered; the one seen longest ago is forgotten
@@ -66,6 +67,7 @@ class SharedMedium:
         self._clock_s = clock_s
         self._accept: Accept | None = None
         self._open: dict[str, SharedConnection] = {}
+        self._went_on_s = float("-inf")
         self._allowed = _Allowances(clock_s)
 
     def __len__(self) -> int:
@@ -96,6 +98,26 @@ class SharedMedium:
         """Tell whether a chip's connection is paused, so that it need not be asked for more."""
         connection = self._open.get(chip)
         return connection is not None and connection.held_back
+
+    def unheard(self) -> bool:
+        """Tell whether answers seem to reach nobody: an answered hello is long past, and no chip went on since.
+
+        A broker's ACL may drop what we publish without a word; a chip that is welcomed answers within a second.
+        """
+        late_s = self._clock_s() - _UNHEARD_S
+        return any(
+            self._went_on_s < one.answered_s < late_s
+            for one in self._open.values()
+            if one.answered_s and not one.went_on
+        )
+
+    def heard_on(self) -> None:
+        """Note that a chip went on after its hello: answers do reach somebody."""
+        self._went_on_s = self._clock_s()
+
+    def answered_s(self) -> float:
+        """Return the time of an answer."""
+        return self._clock_s()
 
     def drop(self) -> None:
         """End every connection: the medium is gone."""
@@ -139,6 +161,8 @@ class SharedMedium:
         if older is not None:
             older.give_up()
         connection = SharedConnection(self, chip)
+        if older is not None and not older.went_on:
+            connection.answered_s = older.answered_s  # the same silence goes on
         self._open[chip] = connection
         connection.peer = self._accept(connection)
         return connection if self._open.get(chip) is connection else None
@@ -152,6 +176,8 @@ class SharedConnection:
         self.source = f"{medium.name}/{chip}"
         self.peer: Peer | None = None
         self.used = False  # bytes have come; a hello now would be another connection's
+        self.went_on = False  # more than a hello has come
+        self.answered_s = 0.0  # when the hello was answered, 0 for not yet
         self.held_back = False
         self._medium = medium
         self._last = b""
@@ -161,6 +187,9 @@ class SharedConnection:
 
     def take(self, data: bytes) -> None:
         """Hand bytes over, or keep them while paused; what is too much closes, and comes again on the next one."""
+        if self.used and not self.went_on:
+            self.went_on = True
+            self._medium.heard_on()
         self.used = True
         self._last = data
         if self._over or self.peer is None:
@@ -177,6 +206,7 @@ class SharedConnection:
     def send(self, data: bytes) -> None:
         """Send bytes."""
         if not self._over:
+            self.answered_s = self.answered_s or self._medium.answered_s()
             self._medium.write(self, data)
 
     def pause(self) -> None:

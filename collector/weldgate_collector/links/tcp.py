@@ -71,7 +71,9 @@ class TcpLink:
 
     def status(self) -> LinkStatus:
         """Return the present state."""
-        return LinkStatus(self.name, self._server is not None, len(self._open), self.refused, self.handshakes_failed)
+        trouble = "" if self.certificates is None else self.certificates.trouble
+        up, count = self._server is not None, len(self._open)
+        return LinkStatus(self.name, up, count, self.refused, self.handshakes_failed, trouble)
 
     def describe(self) -> str:
         """Say what it is and where."""

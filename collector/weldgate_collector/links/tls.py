@@ -21,11 +21,16 @@ __all__ = ["Certificates", "TlsPipe"]
 _log = structlog.get_logger("weldgate.links.tls")
 
 _RECORD_MAX = 16 * 1024  # RFC 8446 §5.1
-_Stamps = tuple[tuple[int, int, int], ...]
+_Stamps = tuple[tuple[int, ...], ...]
 
 
 class Certificates:
-    """The files of one link and the context made from them. Attribute ``context`` is for the next handshake."""
+    """The files of one link and the context made from them.
+
+    Attributes:
+        context: for the next handshake.
+        trouble: why the files as they are now are not in force, or an empty string.
+    """
 
     def __init__(self, certificate: Path, key: Path, client_ca: Path | None = None) -> None:
         """Read the files.
@@ -42,6 +47,7 @@ class Certificates:
         self._key = key
         self._client_ca = client_ca
         self._seen = self._stamps()
+        self.trouble = ""
         self.context = self._read()
 
     @property
@@ -58,8 +64,10 @@ class Certificates:
         try:
             self.context = self._read()
         except KeyFileError as error:
+            self.trouble = error.message
             _log.error("certificates_not_reloaded", code=error.code, reason=error.message)
             return False
+        self.trouble = ""
         _log.info("certificates_reloaded", file=str(self._certificate))
         return True
 
@@ -67,12 +75,12 @@ class Certificates:
         return [self._certificate, self._key, *([self._client_ca] if self._client_ca is not None else [])]
 
     def _stamps(self) -> _Stamps:
-        """Return what shows a change: time, inode and size of each file, zeros for one that is missing."""
-        stamps = []
+        """Return what shows a change: times, inode and size of each file, zeros for one that is missing."""
+        stamps: list[tuple[int, ...]] = []
         for path in self._files():
             try:
                 status = path.stat()
-                stamps.append((status.st_mtime_ns, status.st_ino, status.st_size))
+                stamps.append((status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size))
             except OSError:
                 stamps.append((0, 0, 0))
         return tuple(stamps)

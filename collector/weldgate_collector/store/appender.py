@@ -100,6 +100,7 @@ class Appender:
         Raises:
             sqlite3.Error: the machine can't now.
             StoreError: somebody did something to the file.
+            OSError: its log can't be written anew.
         """
         if self._befallen:
             self._look()

@@ -32,7 +32,7 @@ class Finding(NamedTuple):
 
 
 class SegmentReport(NamedTuple):
-    """One segment as it was found."""
+    """One segment as it was found; ``missing_from``: first row of those before it that are in no file, 0 for none."""
 
     path: Path
     first: int
@@ -40,6 +40,7 @@ class SegmentReport(NamedTuple):
     rows: int
     sealed: bool
     findings: list[Finding]
+    missing_from: int = 0
 
 
 TagCheck = Callable[[bytes], bool | None]
@@ -66,12 +67,15 @@ def check_store(
         try:
             with_marks = open_store(segments[-1].path, open_connection, may_migrate=False)
             lost = with_marks.execute("SELECT first, last FROM marks WHERE kind = 'lost'").fetchall()
+            # Those before the newest, less what retention took: the oldest file may be gone as well.
+            expected = with_marks.execute("SELECT min(first) FROM segments").fetchone()[0]
             with_marks.close()
         except (sqlite3.Error, StoreError):
             lost = []  # the newest segment's own report says so
     for segment in segments:
         report = _check(segment, tag_matches, open_connection, lost)
         if expected is not None and segment.first > expected and not _told(lost, expected, segment.first - 1):
+            report = report._replace(missing_from=expected)
             report.findings.insert(
                 0, Finding("missing-segment", f"rows {expected} to {segment.first - 1} are in no file")
             )

@@ -13,6 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import NamedTuple
 
@@ -232,17 +233,28 @@ class Keeper:
             connection.execute("DELETE FROM marks WHERE kind = 'deleted'")  # only how far it got matters
             mark(connection, "deleted", 1, last, "retention")
 
-        # The file first: on a full disk the room it gives is what a commit waits for.
+        # Written down before the file goes: a file that is gone otherwise was removed by somebody, and is a loss.
+        self._noted(self._writer.submit(forget))
         remove_database(one.segment.path)
         sync_folder(one.segment.path.parent)
         del self._held[first]
-        self._writer.submit(forget)
         self.deleted += 1
         _log.info("store_segment_deleted", first=first, last=last)
 
     def _told(self, index: int) -> None:
-        """Wait till it is told, before the file goes; on a full disk the file is the room that telling needs."""
-        while self._writer.committed < index and not self._writer.trouble:
+        """Wait till it is told, before the file goes."""
+        self._wait(lambda: self._writer.committed >= index)
+
+    def _noted(self, work: "Future[None]") -> None:
+        """Wait till it is written down, before the file goes."""
+        self._wait(work.done)
+
+    def _wait(self, done: Callable[[], bool]) -> None:
+        """Wait for a commit; not on a full disk, where the file that goes is the room which a commit waits for.
+
+        Cut off there before the commit, a check takes the file for lost.
+        """
+        while not done() and not self._writer.full:
             if self._stopping or not self._writer.alive:
                 raise StoreError(TOOL_STORE, "store is stopping")
             time.sleep(_POLL_S)

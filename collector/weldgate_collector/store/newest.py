@@ -15,7 +15,7 @@ import structlog
 from weldgate_protocol.reasons import TOOL_STORE
 
 from ..errors import StoreError
-from .schema import Connect, open_store, settle
+from .schema import Connect, open_store, rewrite_log, settle
 from .segments import (
     LEGACY_NAME,
     RESTORING,
@@ -66,6 +66,7 @@ def merged_highs(connection: sqlite3.Connection, moved: Highs) -> Iterator[tuple
 
 def open_segment(path: Path, open_connection: Connect) -> OpenSegment:
     """Open the newest segment in WAL mode; whatever is in it then is durable."""
+    rewrite_log(path)
     connection = open_store(path, open_connection)
     try:
         _write_ahead(connection, path)

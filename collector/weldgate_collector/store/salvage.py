@@ -123,11 +123,12 @@ def _mend(
     report = reports[number]
     kinds = {finding.kind for finding in report.findings}
     if "missing-segment" in kinds:
-        before = reports[number - 1]
-        reached = _closing(before.path, open_connection)
+        # Where the oldest file is gone nobody knows what retention had taken before it: all is declared up to here.
+        reached = _closing(reports[number - 1].path, open_connection) if number else {}
         opening = _opening(report.path, open_connection)
         declared = _moved_over(reached, opening, {}, gone)
-        yield Salvaged(before.last + 1, report.first - 1, 0, report.first - before.last - 1, declared, None)
+        first = report.missing_from
+        yield Salvaged(first, report.first - 1, 0, report.first - first, declared, None)
     if kinds <= {"missing-segment", "tag"}:
         return  # a tag that doesn't verify is evidence, and stays
     last = reports[number + 1].first - 1 if number + 1 < len(reports) else 0

@@ -32,6 +32,7 @@ __all__ = [
     "connect",
     "open_store",
     "prepare",
+    "rewrite_log",
     "settle",
     "touch_private",
 ]
@@ -138,6 +139,8 @@ _CHECKPOINT_PAGES = (
     4_000  # 16 MB of WAL: fewer, larger checkpoints (FACTS: twice the rate of SQLite's default of 1,000)
 )
 
+_COPY_BYTES = 1 << 20
+
 
 def connect(path: str, factory: type[sqlite3.Connection] = sqlite3.Connection) -> sqlite3.Connection:
     """Open a segment: the one seam through which every connection to the store goes.
@@ -171,6 +174,24 @@ def prepare(connection: sqlite3.Connection) -> None:
     """Set what every connection to the store has, whatever opened it."""
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+
+
+def rewrite_log(path: Path) -> None:
+    """Write a database's log once more, the same bytes at the same place, and sync it; before it is opened.
+
+    Of a log whose fsync failed, or whose writer was killed, the page cache may hold what the disk has not, and a sync
+    writes nothing, since the kernel counts those pages as clean. SQLite would copy them into the database; were the
+    power cut in the middle of that, what the disk has of the log would be played back over newer pages. No lock is
+    lost by this: SQLite keeps none on a log.
+    """
+    log = Path(f"{path}-wal")
+    if not log.exists():
+        return
+    with log.open("r+b", buffering=0) as file:
+        offset = 0
+        while content := os.pread(file.fileno(), _COPY_BYTES, offset):
+            offset += os.pwrite(file.fileno(), content, offset)
+        os.fsync(file.fileno())
 
 
 def settle(connection: sqlite3.Connection) -> bool:

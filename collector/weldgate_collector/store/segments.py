@@ -18,6 +18,7 @@ from pathlib import Path
 from threading import Thread
 from typing import NamedTuple
 
+from .order_copy import OrderCopy
 from .schema import Connect, connect, open_store
 
 __all__ = [
@@ -127,6 +128,8 @@ class Opening:
         # Nobody knows this file before it has its name; `finish` makes all of it durable at once.
         self._connection.execute("PRAGMA synchronous=OFF")
         self._connection.execute("PRAGMA journal_mode=MEMORY")
+        self._orders = OrderCopy(source, self._connection)
+        self._ordered = False
         self._flush: Thread | None = None
         self._after = (-1, -1)
         self._rest: Iterator[tuple[tuple[int, int], int]] | None = None
@@ -148,6 +151,9 @@ class Opening:
         self._rest = iter(moved.items())
 
     def _slice(self) -> bool:
+        if not self._ordered:
+            self._ordered = self._orders.step()
+            return False
         if self._rest is None:
             rows = self._source.execute(
                 "SELECT device, epoch, high FROM highs WHERE (device, epoch) > (?, ?) ORDER BY device, epoch LIMIT ?",
@@ -178,6 +184,8 @@ class Opening:
         connection.execute("PRAGMA synchronous=FULL")
         with _transaction(connection):
             self._finish(connection, source, last, late)
+            self._orders.finish()
+        self._orders.forget()
         connection.close()
         path = segment_path(self._folder, last + 1)
         self._path.rename(path)
@@ -188,7 +196,7 @@ class Opening:
     def _finish(connection: sqlite3.Connection, source: sqlite3.Connection, last: int, late: Highs) -> None:
         connection.executemany(_RAISE, [(*line, high) for line, high in late.items()])
         connection.execute("UPDATE segment SET first = ?", (last + 1,))
-        for table in ("meta", "cursors", "orders", "aside", "marks", "segments"):
+        for table in ("meta", "cursors", "aside", "marks", "segments"):
             connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names are ours
             _copy(connection, source, table, "1")
         # Of packs, the last receipted one (its digest is the next one's) and those after it; older boundaries stay
@@ -205,6 +213,7 @@ class Opening:
     def abandon(self) -> None:
         """Remove what was built."""
         self._join()
+        self._orders.forget()
         self._connection.close()
         remove_database(self._path)
 

@@ -44,6 +44,7 @@ class Writer:
         committed: the last idx that is durable.
         accepted: the last idx handed out.
         trouble: what keeps commits from succeeding, or an empty string.
+        full: whether that is a full disk.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Writer:
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self.trouble = ""
+        self.full = False
         self._appender = Appender(self.folder, open_connection, segment_rows)
         self.committed = self.accepted = self._appender.committed
 
@@ -134,12 +136,15 @@ class Writer:
             work: gets the connection; may run again after a failed commit, so it touches the database only.
 
         Returns:
-            Its result, once committed; its exception, with what it wrote undone and the rest of the batch unharmed.
+            Its result, once committed; its exception, with what it wrote undone and the rest of the batch unharmed. It
+            can't be cancelled: what is queued is done, whoever still waits for it.
 
         Raises:
             StoreError: the store is stopping.
         """
         future: Future[_T] = Future()
+        # Else an asker who gives up cancels it under the writer's hands, and the writer ends by an error.
+        future.set_running_or_notify_cancel()
         with self._lock:
             if self._stopping:
                 raise StoreError(TOOL_STORE, "store is stopping, no more work is taken")
@@ -205,10 +210,11 @@ class Writer:
             try:
                 results = self._appender.append(rows, [task for task, _ in work])
                 break
-            except (sqlite3.Error, StoreError) as error:
+            except (sqlite3.Error, StoreError, OSError) as error:
                 if not self.trouble:
                     _log.error("store_commit_failed", reason=str(error), rows=len(rows))
                 self.trouble = str(error)
+                self.full = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
             if self._stopping:
                 deadline_s = deadline_s or time.monotonic() + self._stop_retry_s
                 if time.monotonic() >= deadline_s:
@@ -218,7 +224,7 @@ class Writer:
             delay_s = min(delay_s * 2, _RETRY_MAX_S)
         if self.trouble:
             _log.info("store_commit_recovered", rows=len(rows))
-            self.trouble = ""
+            self.trouble, self.full = "", False
         for (_, future), (result, failure) in zip(work, results, strict=True):
             if failure is not None:
                 future.set_exception(failure)

@@ -5,8 +5,8 @@ import socket
 import ssl
 import time
 
-from . import packets
-from .packets import CONNACK, Packet, Packets
+from .. import mqtt_packets as packets
+from ..mqtt_packets import Packet, PacketStream
 from .settings import BrokerSection
 
 __all__ = ["BrokerConnection"]
@@ -33,7 +33,7 @@ class BrokerConnection:
             OSError: the broker can't be reached, or refuses us.
         """
         self._out = bytearray()
-        self._packets = Packets()
+        self._packets = PacketStream()
         self._early: list[Packet] = []
         self._heard_s = self._spoke_s = time.monotonic()
         self._asked = False
@@ -44,7 +44,7 @@ class BrokerConnection:
             if settings.tls_ca_file:
                 context = ssl.create_default_context(cafile=settings.tls_ca_file)
                 self._sock = context.wrap_socket(self._sock, server_hostname=settings.host)
-            self._sock.sendall(packets.connect(client_id, settings.username, password, _KEEPALIVE_S, protocol))
+            self._sock.sendall(packets.encode_connect(client_id, settings.username, password, _KEEPALIVE_S, protocol))
             self._await_word(protocol)
             self._sock.setblocking(False)
         except BaseException:
@@ -97,7 +97,7 @@ class BrokerConnection:
         """Say goodbye if that goes without waiting, and close."""
         with contextlib.suppress(OSError):
             if not self._out:
-                self._sock.send(packets.simple("disconnect"))
+                self._sock.send(packets.DISCONNECT)
         self._sock.close()
 
     def _write(self) -> None:
@@ -114,7 +114,7 @@ class BrokerConnection:
         if self._asked and now_s - self._heard_s > _KEEPALIVE_S * 1.5:
             raise OSError(f"broker said nothing for {now_s - self._heard_s:.0f} s")
         if not self._asked and now_s - min(self._heard_s, self._spoke_s) > _KEEPALIVE_S / 2:
-            self._out += packets.simple("ping")
+            self._out += packets.PINGREQ
             self._asked = True
             self._write()
 
@@ -130,11 +130,13 @@ class BrokerConnection:
                 raise OSError(f"broker speaks no MQTT: {error}") from error
             if not found:
                 continue
-            first = found[0]
-            fault = packets.connack_fault(first.body) if first.type == CONNACK else "an answer that is no CONNACK"
+            first, body = found[0]
+            fault = "an answer that is no CONNACK"
+            if first & 0xF0 == packets.CONNACK:
+                fault = packets.connack_fault(body)
             if fault:
                 raise OSError(f"broker refuses: {fault}")
             if protocol == 5:
-                self.receive_max = packets.receive_maximum(first.body)
+                self.receive_max = packets.receive_maximum(body)
             self._early = found[1:]
             return

@@ -3,9 +3,11 @@
 A value of ``[upstream.record.map]`` is
 
     "$.fields.mean_ma"                      what stands at that place, with its type
-    "{device}/{received_ms:%Y-%m-%d}"       text with places in it; a time in ms takes strftime's format
-    { "$from" = "$.message", "$values" = { arc = 1 }, "$else" = 0, "$times" = 0.001 }
-                                            a value translated, scaled, or replaced where it is not there
+    "{device:020}/{received_ms:%Y-%m-%d}"   text with places in it; a time in ms takes strftime's format, any place
+                                            a width that it is filled up to with zeros
+    { "$from" = "$.message", "$values" = { arc = 1 }, "$else" = 0, "$times" = 0.001, "$as" = "integer" }
+                                            a value translated, scaled, given another type, or replaced where it is
+                                            not there
     any other text, number, boolean         as it is
     any other table or list                 the same for each of its values
 
@@ -13,6 +15,7 @@ A place that a document does not have leaves its key out. Each is compiled once;
 """
 
 import datetime
+import re
 import string
 from collections.abc import Callable
 from typing import Any, Final
@@ -20,14 +23,20 @@ from typing import Any, Final
 from .base import SettingError
 from .document import NAMES, Document
 
-__all__ = ["ABSENT", "Mapped", "compile_map", "compile_topic"]
+__all__ = ["ABSENT", "Mapped", "compile_map", "compile_text", "compile_topic"]
 
 ABSENT: Final = object()
 Mapped = Callable[[Document], Any]
 
 _DEPTH_MAX = 16
 _TOPIC_MAX_BYTES = 1_000
-_WORDS = frozenset({"$from", "$values", "$else", "$times"})
+_WORDS = frozenset({"$from", "$values", "$else", "$times", "$as"})
+_WIDTH = re.compile(r"0[1-9]\d?")
+_TYPES: dict[str, Callable[[Any], Any]] = {
+    "integer": lambda value: int(value) if isinstance(value, str) else round(value),
+    "number": float,
+    "text": lambda value: _text(value, "", datetime.UTC),
+}
 
 
 def compile_map(value: dict[str, Any], utc_offset_min: int, key: str) -> Mapped:
@@ -70,6 +79,23 @@ def compile_topic(template: str, collector: str, key: str) -> Callable[[Document
         return text
 
     return topic
+
+
+def compile_text(template: str, key: str) -> Callable[[Document], str]:
+    """Return a function that makes the text of a document that an answer names it by.
+
+    Raises:
+        SettingError: a place in it has no meaning.
+    """
+    made = _template(template, datetime.UTC, key)
+
+    def text(document: Document) -> str:
+        found = made(document)
+        if found is ABSENT:
+            raise ValueError(f"its reference `{template}` names what it does not have")
+        return str(found)
+
+    return text
 
 
 def _compile(value: Any, zone: datetime.tzinfo, key: str, depth: int) -> Mapped:
@@ -124,8 +150,9 @@ def _template(text: str, zone: datetime.tzinfo, key: str) -> Mapped:
         if field is None:
             pieces.append((literal, None, ""))
             continue
-        if conversion or (form and not form.startswith("%")):
-            raise SettingError(key, f"`{text}`: only a time's format may follow the colon, as in {{time_ms:%Y-%m-%d}}")
+        if conversion or (form and not form.startswith("%") and not _WIDTH.fullmatch(form)):
+            what = "a time's format, as in {time_ms:%Y-%m-%d}, or a width, as in {device:020}"
+            raise SettingError(key, f"`{text}`: only {what}, may follow the colon")
         pieces.append((literal, _place(f"$.{field}", key), form or ""))
 
     def template(document: Document) -> Any:
@@ -143,6 +170,8 @@ def _template(text: str, zone: datetime.tzinfo, key: str) -> Mapped:
 
 
 def _text(value: Any, form: str, zone: datetime.tzinfo) -> str:
+    if form.startswith("0"):
+        return str(value).zfill(int(form))
     if form:
         moment = datetime.datetime.fromtimestamp(value / 1000, zone)
         return moment.strftime(form)
@@ -161,6 +190,9 @@ def _lookup(value: dict[str, Any], zone: datetime.tzinfo, key: str, depth: int) 
         raise SettingError(f"{key}.$values", "is no table")
     if factor is not None and (isinstance(factor, bool) or not isinstance(factor, int | float)):
         raise SettingError(f"{key}.$times", "is no number")
+    kind = value.get("$as", "")
+    if kind and (not isinstance(kind, str) or kind not in _TYPES):
+        raise SettingError(f"{key}.$as", f"is none of {', '.join(_TYPES)}")
     other: Mapped = _compile(value["$else"], zone, f"{key}.$else", depth + 1) if "$else" in value else _absent
 
     def lookup(document: Document) -> Any:
@@ -169,7 +201,9 @@ def _lookup(value: dict[str, Any], zone: datetime.tzinfo, key: str, depth: int) 
             found = values.get(_text(found, "", zone), ABSENT)
         if found is ABSENT:
             return other(document)
-        return found * factor if factor is not None else found
+        if factor is not None:
+            found = found * factor
+        return _TYPES[kind](found) if kind else found
 
     return lookup
 

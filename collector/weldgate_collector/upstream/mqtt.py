@@ -16,7 +16,6 @@ from concurrent.futures import Future
 import msgspec
 import structlog
 
-from weldgate_protocol.envelope import ResultEnvelope, encode_result
 from weldgate_protocol.errors import WeldgateError
 from weldgate_protocol.pack import PACK_MAX, decode_receipt
 
@@ -25,6 +24,7 @@ from ..store.reader import Reader
 from .base import Adapter, Surroundings, UpstreamStatus
 from .cursor import ADVANCED, MISMATCH, REWOUND, Cursor
 from .packing import Built, Packer, forget_boundaries, renew_store, save_boundaries, save_cursor
+from .results import Results
 from .session import BrokerSession
 from .settings import PacksSection
 from .worker import Worker
@@ -38,7 +38,6 @@ _BACKOFF_FIRST_S = 0.25
 _REST_S = 1.0
 _CURSOR_S = 1.0  # the cursor is stored at most this often; a stale one costs a resend, nothing else
 _STOP_S = 2.0  # a stop waits so long for the cursor's last place
-_RESULTS_MAX = 10_000  # results that wait for the broker; the platform repeats an order whose result it misses
 
 
 class MqttUpstream(Worker):
@@ -61,7 +60,7 @@ class MqttUpstream(Worker):
         self._writer = surroundings.writer
         self._open_reader = surroundings.open_reader
         self._on_order = surroundings.on_order
-        self._results: deque[bytes] = deque(maxlen=_RESULTS_MAX)
+        self._results = Results(self._key)
         self._status = UpstreamStatus(False, 0, 0, "starting")
         self._receipted = 0  # last row of the pack receipted last
         self._ready = False
@@ -77,8 +76,7 @@ class MqttUpstream(Worker):
 
     def report(self, order: Order) -> None:
         """Publish an order's result; from any thread."""
-        result = ResultEnvelope(order.id, order.device, order.type, order.state, order.reason, order.changed_s)
-        self._results.append(encode_result(result, self._key))
+        self._results.add(order)
         self._wake()
 
     def forgotten(self) -> None:
@@ -170,8 +168,8 @@ class MqttUpstream(Worker):
         cursor = self._cursor
         if cursor.timed_out(now_s):
             _log.warning("receipts_overdue", upstream=self.name, through=cursor.through, probing=cursor.probing)
-        while self._results:
-            session.publish(self._topic + "result", self._results.popleft())
+        while (result := self._results.take()) is not None:
+            session.publish(self._topic + "result", result)
         if self._storing is not None and self._storing[0].done():
             future, packs = self._storing
             self._storing = None
@@ -186,6 +184,8 @@ class MqttUpstream(Worker):
         unheard_s = now_s - self._unheard_since_s if self._unheard_since_s else 0.0
         if cursor.probing or unheard_s > _UNHEARD_S:
             self._tell(True, self._unheard(), True)
+        elif self._results.lost:
+            self._tell(True, self._unread(), True)
         else:
             self._tell(True, "")
 
@@ -288,6 +288,13 @@ class MqttUpstream(Worker):
         return (
             f"packs leave and no receipt comes: may `{user}` publish `{self._topic}pack` (a broker acknowledges and"
             " drops what its ACL denies), and does a platform answer?"
+        )
+
+    def _unread(self) -> str:
+        user = self._settings.username or self._client_id
+        return (
+            f"the platform asks again for orders whose end was told: may `{user}` publish `{self._topic}result` (a"
+            " broker acknowledges and drops what its ACL denies), and does the platform read it?"
         )
 
     def _tell(self, connected: bool, trouble: str, undelivered: bool = False) -> None:

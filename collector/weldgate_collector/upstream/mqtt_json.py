@@ -5,7 +5,7 @@ delivered when there is proof, one of
 
     echo     the broker passed it, or a later one on this connection, back to us: now and then we subscribe to a
              record's own topic just before it goes out. Proves the way through the broker, ACL included.
-    answer   the platform answered with the record's id on ``answer_topic``. Proves the platform.
+    answer   the platform answered with the record's reference on ``answer_topic``. Proves the platform.
     puback   the broker acknowledged it.
 
 Nothing that lacks its proof moves the cursor; when none comes for a while the connection is given up, that is told,
@@ -15,18 +15,19 @@ ten times a second at rest and once a second at full speed.
 
 import time
 from collections import deque
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
-from . import packets
+from .. import mqtt_packets as packets
+from ..mqtt_packets import Packet
+from .answers import Answers
 from .base import Adapter, SettingError, Surroundings
 from .carrier import Refused, Settled, UndeliveredError
 from .connection import BrokerConnection
 from .document import Row
-from .encoder import Encoded, Encoder
-from .mapping import compile_topic
-from .packets import Packet
+from .encoder import Encoder
+from .mapping import compile_text, compile_topic
 from .records import Pace, RecordUpstream
 from .settings import JsonSection
 
@@ -78,13 +79,15 @@ class JsonCarrier:
         self._broker = msgspec.structs.replace(settings, tls_ca_file=authority)
         self._topic = compile_topic(settings.topic, surroundings.collector, "topic")
         self._answer_topic = settings.answer_topic.replace("{collector}", surroundings.collector)
+        self._answers = Answers(settings)
+        self._reference = compile_text(settings.answer_ref, "answer_ref")
         self._encoder = Encoder(settings.record, surroundings.collector)
         self._connection: BrokerConnection | None = None
         self._ready = False
         self._last_id = self._answers_asked = 0
         self._unacknowledged: dict[int, _Sent] = {}  # by packet id
         self._unproven: deque[_Sent] = deque()  # in order of publication
-        self._asked: dict[str, tuple[int, float]] = {}  # with `answer`: id → row and when
+        self._asked: dict[str, tuple[int, float]] = {}  # with `answer`: reference → row and when
         self._held: tuple[int, str, bytes] | None = None
         self._probe: _Probe | None = None
         self._probe_sent = False
@@ -108,7 +111,7 @@ class JsonCarrier:
         self._ready = self._settings.proof != "answer"
         if not self._ready:
             self._answers_asked = self._next_id()
-            self._connection.send(packets.subscribe(self._answers_asked, self._answer_topic, protocol))
+            self._connection.send(packets.encode_subscribe(self._answers_asked, self._answer_topic, protocol))
 
     def room(self) -> int:
         """Return how many records may be offered now."""
@@ -121,25 +124,25 @@ class JsonCarrier:
         """Publish records; with ``echo``, hold the last one back now and then to prove the way."""
         now_s = time.monotonic()
         refused: list[Refused] = []
-        ready: list[tuple[int, str, bytes, Encoded]] = []
+        ready: list[tuple[int, str, bytes, str]] = []
         for row in rows:
             try:
                 encoded = self._encoder.encode(row)
-                topic = self._topic(encoded.document)
+                topic, reference = self._topic(encoded.document), self._reference(encoded.document)
             except Exception as error:  # the configuration's map on a record that nobody thought of
                 refused.append(Refused(row.idx, f"can't be encoded: {error!r}"))
                 continue
-            ready.append((row.idx, topic, encoded.data, encoded))
+            ready.append((row.idx, topic, encoded.data, reference))
         # Held back too when half a window has no proof: with a whole one there would be no record left to hold.
         full = self._probe is None and len(self._unproven) + len(ready) >= self._settings.window // 2
         holds = not more or full or now_s - self._probed_s >= _PROBE_BUSY_S
         if ready and holds and self._settings.proof == "echo":
             index, topic, data, _ = ready.pop()
             self._held = (index, topic, data)
-        for index, topic, data, encoded in ready:
+        for index, topic, data, reference in ready:
             self._publish(index, topic, data, now_s)
             if self._settings.proof == "answer":
-                self._asked[str(encoded.document["id"])] = (index, now_s)
+                self._asked[reference] = (index, now_s)
         self._prove(now_s)
         return refused
 
@@ -210,7 +213,7 @@ class JsonCarrier:
         if settings.proof == "echo":
             self._unproven.append(sent)
             self._latest, self._published_s = (index, topic, data), now_s
-        connection.send(packets.publish(topic.encode(), data, packet_id, settings.protocol))
+        connection.send(packets.encode_publish(topic.encode(), data, packet_id, settings.protocol))
 
     def _prove(self, now_s: float) -> None:
         """Subscribe to the topic of the record that is held back, unless another proof is under way."""
@@ -222,17 +225,19 @@ class JsonCarrier:
         index, topic, data = self._held
         if self._connection is not None:
             self._probe, self._probe_sent = _Probe(index, topic, data, self._next_id(), now_s), False
-            self._connection.send(packets.subscribe(self._probe.packet_id, topic, self._settings.protocol))
+            self._connection.send(packets.encode_subscribe(self._probe.packet_id, topic, self._settings.protocol))
 
     def _take(self, packet: Packet, settled: Settled, now_s: float) -> None:
-        if packet.type == packets.PUBACK:
-            self._acknowledged(packet.body, settled)
-        elif packet.type == packets.PUBLISH:
+        first, body = packet
+        kind = first & 0xF0
+        if kind == packets.PUBACK:
+            self._acknowledged(body, settled)
+        elif kind == packets.PUBLISH:
             self._came(packet, settled, now_s)
-        elif packet.type == packets.SUBACK:
-            self._subscribed(packet.body, now_s)
-        elif packet.type == packets.DISCONNECT:
-            raise OSError(f"broker disconnects: {packets.reason(packet.body[0] if packet.body else 0)}")
+        elif kind == packets.SUBACK:
+            self._subscribed(body, now_s)
+        elif kind == packets.DISCONNECTED:
+            raise OSError(f"broker disconnects: {packets.reason(body[0] if body else 0)}")
 
     def _acknowledged(self, body: bytes, settled: Settled) -> None:
         sent = self._unacknowledged.pop(int.from_bytes(body[:2], "big"), None)
@@ -255,11 +260,12 @@ class JsonCarrier:
     def _came(self, packet: Packet, settled: Settled, now_s: float) -> None:
         connection, protocol = self._connection, self._settings.protocol
         try:
-            topic, data, packet_id = packets.decode_publish(packet, protocol)
+            name, data, packet_id = packets.read_publish(*packet, protocol)
+            topic = name.decode()
         except ValueError as error:
             raise OSError(f"broker speaks no MQTT: {error}") from error
         if packet_id and connection is not None:
-            connection.send(b"\x40\x02" + packet_id.to_bytes(2, "big"))
+            connection.send(packets.encode_puback(packet_id))
         if self._settings.proof == "answer" and topic == self._answer_topic:
             self._answered(data, settled)
         probe = self._probe
@@ -267,7 +273,7 @@ class JsonCarrier:
             return
         self._probe, self._probed_s = None, now_s
         if connection is not None:
-            connection.send(packets.unsubscribe(self._next_id(), topic, protocol))
+            connection.send(packets.encode_unsubscribe(self._next_id(), topic, protocol))
         while self._unproven:
             sent = self._unproven.popleft()
             sent.proven = True
@@ -277,28 +283,12 @@ class JsonCarrier:
                 break
 
     def _answered(self, data: bytes, settled: Settled) -> None:
-        """Take a platform's answer, or a list of them."""
-        try:
-            came: Any = msgspec.json.decode(data)
-        except msgspec.DecodeError:
-            return  # somebody else's word on that topic
-        for answer in came if isinstance(came, list) else (came,):
-            self._take_answer(answer, settled)
-
-    def _take_answer(self, answer: Any, settled: Settled) -> None:
-        settings = self._settings
-        try:
-            identity, good = str(answer[settings.answer_id]), answer[settings.answer_ok]
-            words = str(answer.get(settings.answer_reason, ""))
-        except (TypeError, KeyError, AttributeError):
-            return  # likewise
-        index, _ = self._asked.pop(identity, (0, 0.0))
-        if not index:
-            return
-        if good is True or good == 1:
-            settled.done.append(index)
-        else:
-            settled.refused.append(Refused(index, f"platform refuses it: {words[:200]}"))
+        for answer in self._answers.read(data):
+            index = self._asked.pop(answer.reference, (0, 0.0))[0]
+            if index and answer.good:
+                settled.done.append(index)
+            elif index:
+                settled.refused.append(Refused(index, f"platform refuses it: {answer.words}"))
 
     def _subscribed(self, body: bytes, now_s: float) -> None:
         packet_id, code = int.from_bytes(body[:2], "big"), body[-1]
@@ -345,6 +335,8 @@ def _describe(settings: JsonSection) -> str:
     if "+" in settings.answer_topic or "#" in settings.answer_topic:
         raise SettingError("answer_topic", "is a filter, not a topic: no + and no # in it")
     compile_topic(settings.topic, "collector", "topic")
+    compile_text(settings.answer_ref, "answer_ref")
+    Answers(settings)
     Encoder(settings.record, "collector")
     return f"at {settings.host}:{settings.port}, topic {settings.topic}, proof by {settings.proof}"
 

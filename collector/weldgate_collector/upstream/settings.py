@@ -76,7 +76,9 @@ class JsonSection(BrokerSection, frozen=True):
     proof_timeout_s: Annotated[float, msgspec.Meta(gt=0, le=45)] = 15.0
     answer_topic: _Text = ""
     answer_id: str = "id"
+    answer_ref: Annotated[str, msgspec.Meta(min_length=1, max_length=512)] = "{id}"
     answer_ok: str = "ok"
+    answer_good: Annotated[tuple[bool | int | str, ...], msgspec.Meta(min_length=1, max_length=64)] = (True, 1)
     answer_reason: str = "reason"
     window: _Window = 2_000
     tries: _Tries = 5

@@ -1,0 +1,1 @@
+"""Places and things: areas, enterprises, sites, machines, chips, and which chip sat on which machine when."""

@@ -1,0 +1,1 @@
+"""Spreadsheets in: read, cleaned, checked row by row, applied whole or not at all, and taken back."""
