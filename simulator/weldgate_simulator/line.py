@@ -181,11 +181,6 @@ pack_ms = 20
         self._consumer = None
         self.broker.stop()
 
-    @property
-    def collector_pid(self) -> int:
-        """The collector's process id, 0 when it does not run."""
-        return self._collector.pid if self._collector is not None else 0
-
     def ended(self) -> str:
         """Return the name of a process that ended though nobody ended it, empty for none."""
         for name, process in (("collector", self._collector), ("consumer", self._consumer)):

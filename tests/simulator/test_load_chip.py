@@ -19,6 +19,10 @@ from weldgate_simulator.load_chip import LoadChip, plain
 FRAMES = 10
 
 
+def _now() -> tuple[int, int, int]:
+    return int(time.time()), 0, QUALITY_SYNCED
+
+
 class World:
     """A chip of the load and the protocol's own collector."""
 
@@ -26,7 +30,7 @@ class World:
         keys = ChipKeys(CHIP.generation, bytes.fromhex(CHIP.up), bytes.fromhex(CHIP.down))
         self.chip = LoadChip(CHIP, FRAMES, plain, flip)
         self.conversation = cc.CollectorConversation(
-            lambda _device: keys, lambda _device, _epoch: None, lambda: (int(time.time()), 0, QUALITY_SYNCED), os.urandom
+            lambda _device: keys, lambda _device, _epoch: None, _now, os.urandom
         )
         self.stored: list[bytes] = []
         self.refused = 0
