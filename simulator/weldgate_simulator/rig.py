@@ -243,10 +243,10 @@ class JsonRig(Rig):
 
     def start_consumer(self) -> None:
         """Start the consumer of JSON."""
-        self._consumer = self._spawn(
-            "consumer", "weldgate_simulator.json_consumer", "--broker", f"{self.broker.host}:{self.broker.port}",
-            "--database", str(self.journal), "--collector", "line",
-        )  # fmt: skip
+        self._consumer = self._spawn("consumer", [
+            sys.executable, "-m", "weldgate_simulator.json_consumer", "--broker",
+            f"{self.broker.host}:{self.broker.port}", "--database", str(self.journal), "--collector", "line",
+        ])  # fmt: skip
 
 
 def sink_rate(chips_file: Path, load: Load) -> tuple[float, float]:
