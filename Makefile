@@ -13,7 +13,7 @@ READY := $(VENV)/ready-$(shell printf '%s' '$(CURDIR)' | cat - pyproject.toml | 
 CHECKED := protocol firmware collector simulator tools tests/mpy/run.py
 JOBS ?= 2
 
-.PHONY: help setup demo test check lint mpy bench fuzz mutants docs clean distclean
+.PHONY: help setup demo test check lint mpy bench fuzz soak explore mutants docs clean distclean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile | expand -t 18
@@ -68,6 +68,12 @@ bench: $(READY) ## measure, print a table, write build/bench.json
 
 fuzz: $(READY) ## forged and malformed input into every parser; ARGS="--cases N --seed N --json"
 	@$(PY) -m weldgate_simulator.fuzz $(ARGS)
+
+soak: $(READY) ## one fault after another against the collector; ARGS="--seconds N --seed N --json"
+	@$(PY) -m weldgate_simulator.soak $(ARGS)
+
+explore: $(READY) ## every sequence of twelve events that can happen to a chip, theme by theme; ARGS="--theme NAME --json"
+	@$(PY) tests/properties/explore.py $(ARGS)
 
 mutants: $(READY) ## plant faults one by one; each must turn a test red
 	@$(PY) tests/mutants.py $(ARGS)

@@ -23,6 +23,8 @@ from .replay_ways import Target
 from .service import Service
 from .shipped_files import dashboard_text, unit_text
 from .store import (
+    FRAME,
+    MISSING,
     Aside,
     Gap,
     Line,
@@ -39,6 +41,7 @@ from .store import (
     prove_lines,
     restore_store,
     salvage_store,
+    seal,
     store_folder,
 )
 from .upstream.base import Adapter, SettingError, Surroundings, Upstream, UpstreamStatus
@@ -48,6 +51,8 @@ from .upstream.records import Pace, RecordUpstream
 from .upstream.settings import BrokerSection, UpstreamSection
 
 __all__ = [
+    "FRAME",
+    "MISSING",
     "Adapter",
     "Aside",
     "BrokerSection",
@@ -108,6 +113,7 @@ __all__ = [
     "restore_store",
     "run",
     "salvage_store",
+    "seal",
     "store_folder",
     "unit_text",
     "write_secret",

@@ -11,9 +11,15 @@ import fcntl
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from array import array
+from bisect import bisect_left
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
+from itertools import compress, islice
+from operator import eq, ge
 from pathlib import Path
+from struct import Struct
+from typing import BinaryIO
 
 import msgspec
 
@@ -35,7 +41,11 @@ __all__ = [
     "write_secret",
 ]
 
+_DEVICE = re.compile(r"0|[1-9][0-9]{0,18}")
 DEVICE_MAX = (1 << 63) - 1  # DESIGN §2: device < 2^63, so that SQLite and JSON carry it unharmed
+
+
+_Keys = tuple[bytes, bytes, bytes, bytes]  # up, down, and the generation's before, empty for none
 
 
 class Chip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,16 +63,19 @@ class Chip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Chips:
-    """The known chips in memory, looked up by their 8 bytes; ``reload`` follows the file."""
+    """The known chips in memory, looked up by their 8 bytes; ``reload`` follows the file.
+
+    A chip takes 76 bytes: its number in a sorted array, generation and keys at the same place in one byte string.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: dict[bytes, tuple[int, bytes, bytes, bytes, bytes]] = {}
+        self._known = _Known()
         self._stamp: tuple[int, ...] = ()
         self.reload()
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._known.devices)
 
     def reload(self) -> bool:
         """Read the file again if it changed; a wrong file leaves what is known as it was.
@@ -84,12 +97,15 @@ class Chips:
         if stamp == self._stamp:
             return False
         self._stamp = stamp
-        known: dict[bytes, tuple[int, bytes, bytes, bytes, bytes]] = {}
-        for chip in read_chips(self._path):
-            device = int(chip.device).to_bytes(8, "big")
-            up, down = bytes.fromhex(chip.up), bytes.fromhex(chip.down)
-            before = bytes.fromhex(chip.previous_up), bytes.fromhex(chip.previous_down)
-            known[device] = (chip.generation, up, down, *before)
+        known = _Known()
+        with closing(_read(self._path)) as found:
+            for _, chip, keys in found:
+                known.add(int(chip.device), chip.generation, keys)
+        twice = known.sort()
+        if twice is not None:
+            for _ in read_chips(self._path):
+                pass  # it knows the line
+            raise ChipsError(TOOL_BAD_INPUT, f"{self._path}: chip {twice} was there twice")
         self._known = known
         return True
 
@@ -99,8 +115,42 @@ class Chips:
         Args:
             device: 8 bytes, big-endian.
         """
-        found = self._known.get(device)
-        return None if found is None else ChipKeys(*found)
+        return self._known.keys(int.from_bytes(device, "big"))
+
+
+class _Known:
+    """One file's chips."""
+
+    _KEYS = Struct(f">I{KEY_BYTES}s{KEY_BYTES}s")
+
+    def __init__(self) -> None:
+        self.devices = array("Q")
+        self._keys = bytearray()
+        self._previous: dict[int, tuple[bytes, bytes]] = {}  # of the few that were rekeyed
+
+    def add(self, device: int, generation: int, keys: _Keys) -> None:
+        up, down, *before = keys
+        self.devices.append(device)
+        self._keys += self._KEYS.pack(generation, up, down)
+        if any(before):
+            self._previous[device] = (before[0], before[1])
+
+    def sort(self) -> int | None:
+        """Put the chips in order; return one that is there twice."""
+        devices, size = self.devices, self._KEYS.size
+        if any(map(ge, devices, islice(devices, 1, None))):
+            order = sorted(range(len(devices)), key=devices.__getitem__)
+            self.devices = array("Q", [devices[place] for place in order])
+            self._keys = bytearray().join([self._keys[place * size : (place + 1) * size] for place in order])
+        twice = map(eq, self.devices, islice(self.devices, 1, None))
+        return next(compress(self.devices, twice), None)
+
+    def keys(self, device: int) -> ChipKeys | None:
+        place = bisect_left(self.devices, device)
+        if place == len(self.devices) or self.devices[place] != device:
+            return None
+        generation, up, down = self._KEYS.unpack_from(self._keys, place * self._KEYS.size)
+        return ChipKeys(generation, up, down, *self._previous.get(device, (b"", b"")))
 
 
 def read_chips(path: Path) -> Iterator[Chip]:
@@ -113,21 +163,32 @@ def read_chips(path: Path) -> Iterator[Chip]:
         KeyFileError: the file is missing or readable by others.
         ChipsError: a line that isn't a chip, or a chip that is there twice.
     """
-    decoder = msgspec.json.Decoder(Chip)
     seen: set[str] = set()
-    for number, line in enumerate(read_secret(path).splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            chip = decoder.decode(line)
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            # The decoder's message names the field and its type, never the value.
-            raise ChipsError(TOOL_BAD_INPUT, f"{path}: line {number}: {error}") from None
-        _check(chip, f"{path}: line {number}")
-        if chip.device in seen:
-            raise ChipsError(TOOL_BAD_INPUT, f"{path}: line {number}: chip {chip.device} is there twice")
-        seen.add(chip.device)
-        yield chip
+    with closing(_read(path)) as found:
+        for number, chip, _ in found:
+            if chip.device in seen:
+                raise ChipsError(TOOL_BAD_INPUT, f"{path}: line {number}: chip {chip.device} is there twice")
+            seen.add(chip.device)
+            yield chip
+
+
+def _read(path: Path) -> Generator[tuple[int, Chip, _Keys], None, None]:
+    """Yield line number, chip and its keys, each checked, line by line: a province's file is a hundred megabytes."""
+    decoder = msgspec.json.Decoder(Chip)
+    with _open_secret(path) as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                chip = decoder.decode(line)
+            except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+                # The decoder's message names the field and its type, never the value.
+                raise ChipsError(TOOL_BAD_INPUT, f"{path}: line {number}: {error}") from None
+            try:
+                keys = _check(chip)
+            except ChipsError as error:
+                raise ChipsError(TOOL_BAD_INPUT, f"{path}: line {number}: {error.message}") from None
+            yield number, chip, keys
 
 
 def list_chips(path: Path) -> list[tuple[str, int]]:
@@ -160,7 +221,10 @@ def add_chips(path: Path, chips: Iterable[Chip]) -> int:
         known = {chip.device: chip for chip in read_chips(path)} if path.exists() else {}
         count = 0
         for chip in chips:
-            _check(chip, f"chip {count + 1}")
+            try:
+                _check(chip)
+            except ChipsError as error:
+                raise ChipsError(TOOL_BAD_INPUT, f"chip {count + 1}: {error.message}") from None
             known[chip.device] = chip
             count += 1
         _write(path, known)
@@ -199,7 +263,7 @@ def read_key(path: Path) -> bytes:
 
 def device_bytes(text: str) -> bytes | None:
     """Return a chip's 8 bytes from its plain decimal text, None where it is none or 2^63 or more."""
-    if not re.fullmatch(r"0|[1-9][0-9]{0,18}", text) or int(text) > DEVICE_MAX:
+    if not _DEVICE.fullmatch(text) or int(text) > DEVICE_MAX:
         return None
     return int(text).to_bytes(8, "big")
 
@@ -223,21 +287,25 @@ def write_secret(path: Path, data: bytes) -> None:
         os.close(folder)
 
 
-def _check(chip: Chip, where: str) -> None:
-    if device_bytes(chip.device) is None:
-        raise ChipsError(TOOL_BAD_INPUT, f"{where}: device is not a plain decimal number of at most {DEVICE_MAX}")
+def _check(chip: Chip) -> _Keys:
+    """Return a chip's keys."""
+    if not _DEVICE.fullmatch(chip.device) or int(chip.device) > DEVICE_MAX:
+        raise ChipsError(TOOL_BAD_INPUT, f"device is not a plain decimal number of at most {DEVICE_MAX}")
     if not 0 <= chip.generation <= 0xFFFFFFFF:
-        raise ChipsError(TOOL_BAD_INPUT, f"{where}: generation {chip.generation}, 0 to 4294967295 are allowed")
-    for name in ("up", "down", "previous_up", "previous_down"):
-        text = getattr(chip, name)
-        if name.startswith("previous") and not text:
-            continue
-        try:
-            size = len(bytes.fromhex(text))
-        except ValueError:
-            size = -1
-        if size != KEY_BYTES or len(text) != 2 * KEY_BYTES:
-            raise ChipsError(TOOL_BAD_INPUT, f"{where}: `{name}` is not a key of 64 hex digits")
+        raise ChipsError(TOOL_BAD_INPUT, f"generation {chip.generation}, 0 to 4294967295 are allowed")
+    previous_up = _key("previous_up", chip.previous_up) if chip.previous_up else b""
+    previous_down = _key("previous_down", chip.previous_down) if chip.previous_down else b""
+    return _key("up", chip.up), _key("down", chip.down), previous_up, previous_down
+
+
+def _key(name: str, text: str) -> bytes:
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES or len(text) != 2 * KEY_BYTES:
+        raise ChipsError(TOOL_BAD_INPUT, f"`{name}` is not a key of 64 hex digits")
+    return key
 
 
 _MISSING = (0, 0, 0)
@@ -258,14 +326,24 @@ def read_secret(path: Path) -> bytes:
     Raises:
         KeyFileError: it is missing or readable by others.
     """
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode & 0o777
-            if mode & 0o077:
-                raise KeyFileError(TOOL_PERMISSIONS, f"{path}: mode {mode:04o}, at most 0600; run: chmod 600 {path}")
+    with _open_secret(path) as file:
+        try:
             return file.read()
+        except OSError as error:
+            raise KeyFileError(TOOL_NOT_FOUND, f"{path}: can't be read: {error.strerror}") from error
+
+
+def _open_secret(path: Path) -> BinaryIO:
+    """Open a secret file; KeyFileError as ``read_secret``."""
+    try:
+        file = path.open("rb")
     except OSError as error:
         raise KeyFileError(TOOL_NOT_FOUND, f"{path}: can't be read: {error.strerror}") from error
+    mode = os.fstat(file.fileno()).st_mode & 0o777
+    if mode & 0o077:
+        file.close()
+        raise KeyFileError(TOOL_PERMISSIONS, f"{path}: mode {mode:04o}, at most 0600; run: chmod 600 {path}")
+    return file
 
 
 def _write(path: Path, known: dict[str, Chip]) -> None:

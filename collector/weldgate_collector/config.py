@@ -124,7 +124,7 @@ class StoreSection(_Section, frozen=True):
     commit_ms: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 25
     batch_rows: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 4_000
     backlog_rows: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = 40_000
-    segment_rows: Annotated[int, msgspec.Meta(ge=100, le=100_000_000)] = 250_000
+    segment_rows: Annotated[int, msgspec.Meta(ge=100, le=100_000_000)] = 500_000
     keep_days: Annotated[int, msgspec.Meta(ge=0, le=36_500)] = 400
     keep_mb: Annotated[int, msgspec.Meta(ge=0)] = 0
     min_free_mb: Annotated[int, msgspec.Meta(ge=0)] = 256

@@ -2,9 +2,10 @@
 
 Requests: ``{"do": "status"}``; ``{"do": "metrics"}``; ``{"do": "token", "device", "token"}`` with the token as text
 (``WG1:``…) or hex; ``{"do": "order", "device", "type", "object"}`` with a signed object in hex; ``{"do": "lock",
-"device", "mode"}``, the operator's own, which is written into the store with who asked for it. Answers: ``{"ok": true,
-…}`` or ``{"ok": false, "code", "error"}``; also to what is no request, or longer than 16 KiB. Then the connection is
-closed.
+"device", "mode"}``, the operator's own, which is written into the store with who asked for it; ``{"do": "live-code",
+"device", "token"}`` with a holder's answer as text (``WGA:``…), handed on if the chip is online. Answers: ``{"ok":
+true, …}`` or ``{"ok": false, "code", "error"}``; also to what is no request, or longer than 16 KiB. Then the connection
+is closed.
 """
 
 import asyncio
@@ -21,13 +22,13 @@ from typing import Any
 
 import msgspec
 
-from weldgate_protocol import base45, reasons
+from weldgate_protocol import base45, live, reasons
 from weldgate_protocol.errors import WeldgateError
 
 from .chips import device_bytes
 from .errors import OrderError
 
-__all__ = ["Asked", "ControlSocket", "read_token", "request"]
+__all__ = ["Asked", "ControlSocket", "live_code_fields", "read_token", "request"]
 
 _LINE_MAX = 16_384
 _PIECES_MAX = 1_024  # so much of a line that is too long is read before its connection is closed
@@ -164,6 +165,16 @@ def request(path: Path, asked: dict[str, Any]) -> dict[str, Any]:
         with sock.makefile("rb") as file:
             answer: dict[str, Any] = json.loads(file.readline())
             return answer
+
+
+def live_code_fields(text: str) -> dict[str | int, Any]:
+    """Return the message of a holder's answer to a chip's challenge, as it was scanned.
+
+    Raises:
+        Refused: TOKEN_LIVE_CODE_WRONG, it is none.
+    """
+    answer, public = live.from_text(text.strip())
+    return {"answer": answer, "public": public}
 
 
 def read_token(text: str) -> bytes:

@@ -44,6 +44,8 @@ _RETRY_MAX_S = 300  # both waits double each time, as far as this
 _KEPT_S = 90 * 86_400
 _TOKEN_KEPT_S = 4 * 86_400
 _FORGET_EVERY_S = 60.0
+_JUMP_S = 60.0  # a clock that runs ahead of the machine's own by more, from one look to the next, was set
+_DOUBT_S = 600.0  # and may be set back soon: nothing expires meanwhile. A chip judges an order's expiry itself.
 _FORGET_ROWS = 2_000  # in one commit: acks wait meanwhile
 _LATER = (reasons.GATE_BUSY, reasons.GATE_NOT_READY, reasons.ORDER_IN_SESSION)  # M-PACK-10
 
@@ -81,6 +83,8 @@ class Downlink:
         self._taking = 0  # on their way into the store
         self.ended = {APPLIED: 0, REFUSED: 0, EXPIRED: 0}  # how many, since the start
         self._forgot_s = float("-inf")
+        self._offset_s = now_s() - clock_s()
+        self._sure_from_s = float("-inf")
         for row in reader.connection.execute(f"SELECT {_COLUMNS} FROM orders WHERE state <= {SENT}"):  # noqa: S608
             self._keep(_from_row(row))
 
@@ -167,12 +171,16 @@ class Downlink:
     def sweep(self) -> None:
         """Expire what waited too long, send again what is due; called about once a second."""
         now_s, clock_s = int(self._now_s()), self._clock_s()
+        offset_s, self._offset_s = self._offset_s, now_s - clock_s
+        if self._offset_s - offset_s > _JUMP_S:
+            self._sure_from_s = clock_s + _DOUBT_S
+            _log.warning("clock_jumped", seconds=round(self._offset_s - offset_s), orders=self._count)
         if clock_s - self._forgot_s >= _FORGET_EVERY_S:
             self._forgot_s = clock_s
             self._writer.submit(lambda connection: _forget(connection, now_s))
         for waiting in list(self._waiting.values()):
             for order in list(waiting.values()):
-                if order.expires_s <= now_s:
+                if order.expires_s <= now_s and clock_s >= self._sure_from_s:
                     self._finish(order, EXPIRED, 0)
                 elif self._retries.get((order.device, order.id), (clock_s + 1, 0))[0] <= clock_s:
                     self._hand_over(order)

@@ -109,6 +109,8 @@ class Hub:
         self._strangers: dict[ChipPeer, None] = {}  # not online yet, oldest first
         self._online: dict[bytes, ChipPeer] = {}
         self._held_back: set[ChipPeer] = set()
+        self._compared: set[ChipPeer] = set()  # whose repeats are looked up
+        self._stopping = False
         self._quiet = Quiet(clock_s)
         self.sources = Sources(limits.throttle_s, clock_s)
         self.pace = Pace(limits.chip_bytes_s, limits.chip_burst_bytes, clock_s)
@@ -180,6 +182,7 @@ class Hub:
         self._peers.pop(peer, None)
         self._strangers.pop(peer, None)
         self._held_back.discard(peer)
+        self._compared.discard(peer)
         self.pace.forget(peer)
         if self._online.get(peer.device) is peer:
             del self._online[peer.device]
@@ -235,6 +238,7 @@ class Hub:
 
     def compare(self, peer: ChipPeer, repeats: list[tuple[int, bytes]], through: int) -> None:
         """Look repeats up in the store, then let ``peer`` go on."""
+        self._compared.add(peer)
         task = asyncio.get_running_loop().create_task(self._compare(peer, repeats, through))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -293,7 +297,7 @@ class Hub:
             self._lookups.submit(self._reader.rest)
         if self._held_back or self._writer.trouble:
             self.silence.deaf()  # chips wait for us
-        for peer in self._held_back:
+        for peer in [*self._held_back, *self._compared]:
             peer.heard_s = now_s  # what it says waits in the link
         self.pace.sweep()
         for device, heartbeat in self.silence.sweep(self._heard_s):
@@ -317,6 +321,7 @@ class Hub:
 
     async def stop(self) -> None:
         """End what is under way; the links are stopped already, the writer not yet."""
+        self._stopping = True
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -343,6 +348,7 @@ class Hub:
                 self.metrics.conflicts.inc(len(conflicting))
                 seqs = [row[4] for row in conflicting[:10]]
                 _log.error("identity_conflict", device=str(conflicting[0][2]), seqs=seqs)
+            self._compared.discard(peer)
             peer.compared(rows, through)
 
     def _find(self, repeats: list[tuple[int, bytes]]) -> list[Record]:
@@ -355,7 +361,7 @@ class Hub:
 
     def _stored_states(self) -> list[State]:
         with self._open_reader() as reader:
-            return stored_states(reader)
+            return stored_states(reader, lambda: not self._stopping)
 
     def _forget_unknown(self) -> None:
         for device in self.silence.silent:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from weldgate_protocol.collector_record import (
+    RECORD_CHALLENGE,
     RECORD_CONFLICT,
     RECORD_GAP,
     RECORD_OPERATOR,
@@ -20,6 +21,7 @@ from weldgate_protocol.collector_record import Record as OwnRecord
 from weldgate_protocol.frame import Frame, encode_body
 from weldgate_protocol.reasons import ALARM_IDENTITY_CLONED, ALARM_SILENT
 
+from .store.highs import HighTable
 from .store.reader import Record
 from .store.schema import FRAME, OWN
 from .store.writer import Row
@@ -34,7 +36,6 @@ __all__ = [
     "conflicts",
     "frame_row",
     "gap_row",
-    "line_key",
     "operator_row",
     "silence_row",
 ]
@@ -51,7 +52,7 @@ class Lines:
         Args:
             highs: (device, epoch, highest number stored or declared).
         """
-        self._high = {line_key(device, epoch): high for device, epoch, high in highs}
+        self._high = HighTable(highs)
         self._behind: dict[bytes, int] = {}  # lines with rows that are not durable yet: what is committed of them
 
     def __len__(self) -> int:
@@ -59,7 +60,7 @@ class Lines:
 
     def high(self, key: bytes) -> int:
         """Return the highest number in line, committed or not; 0 for a line that is new."""
-        return self._high.get(key, 0)
+        return self._high.get(key)
 
     def committed(self, device: bytes, epoch: bytes) -> int | None:
         """Return the highest committed number in line, None when there is none: what a chip may be told."""
@@ -69,12 +70,12 @@ class Lines:
     def advance(self, key: bytes, seq: int) -> None:
         """Move a line on to ``seq``, whose row is on its way to the store."""
         if key not in self._behind:
-            self._behind[key] = self._high.get(key, 0)
-        self._high[key] = seq
+            self._behind[key] = self._high.get(key)
+        self._high.put(key, seq)
 
     def commit(self, key: bytes, seq: int) -> None:
         """Note that a line is durable through ``seq``."""
-        if self._high.get(key, 0) <= seq:
+        if self._high.get(key) <= seq:
             self._behind.pop(key, None)
         elif seq > self._behind.get(key, seq):
             self._behind[key] = seq
@@ -88,9 +89,11 @@ class Presence:
         highest: the highest number that it knew of; 0 where that can't be read.
     """
 
-    def __init__(self, device: bytes, epoch: bytes) -> None:
+    def __init__(self, device: bytes, epoch: bytes, oldest: int) -> None:
+        """Begin with a connection's hello: the chip, its epoch, and the oldest number that it holds."""
         self._device = device
         self._epoch = epoch
+        self._oldest = oldest
         self.heartbeat: Frame | None = None
         self.highest = 0
         self._shown: object = None
@@ -124,13 +127,10 @@ class Presence:
         self._recorded_ms = now_ms
         reason = ALARM_IDENTITY_CLONED if ahead else 0
         raw = b"" if self.heartbeat is None else _raw(self.heartbeat)
-        record = OwnRecord(RECORD_PRESENCE, self._device, self._epoch, frame=raw, online=online, reason=reason)
+        record = OwnRecord(
+            RECORD_PRESENCE, self._device, self._epoch, self._oldest, frame=raw, online=online, reason=reason
+        )
         return _own_row(record, now_ms)
-
-
-def line_key(device: int, epoch: int) -> bytes:
-    """Return device (8 bytes) ‖ epoch (4 bytes), big-endian."""
-    return device.to_bytes(8, "big") + epoch.to_bytes(4, "big")
 
 
 def frame_row(raw: bytes, device: int, epoch: int, seq: int, now_ms: int) -> Row:
@@ -154,6 +154,11 @@ def silence_row(device: bytes, heartbeat: Frame | None, now_ms: int) -> Row:
     raw, epoch = (b"", bytes(4)) if heartbeat is None else (_raw(heartbeat), heartbeat.epoch)
     record = OwnRecord(RECORD_PRESENCE, device, epoch, frame=raw, online=False, reason=ALARM_SILENT)
     return _own_row(record, now_ms)
+
+
+def challenge_row(frame: Frame, now_ms: int) -> Row:
+    """Return the record of a chip that waits for its holder's live code: whoever knows his phone is to ask it."""
+    return _own_row(OwnRecord(RECORD_CHALLENGE, frame.device, frame.epoch, frame=_raw(frame)), now_ms)
 
 
 def operator_row(device: bytes, text: str, now_ms: int) -> Row:

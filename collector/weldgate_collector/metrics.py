@@ -60,9 +60,7 @@ class Metrics:
         self.upstream_aside = self._labelled("upstream_aside_records", "Records set aside, since nobody takes them")
         self.orders = gauge("orders_waiting", "Orders and tokens without a result yet")
         self.orders_ended = self._labelled("orders_ended_total", "Orders and tokens by how they ended", "result")
-        self.chips_trouble = gauge(
-            "chips_trouble", "1 while the file of known chips, or of a certificate, can't be used"
-        )
+        self.chips_trouble = gauge("chips_trouble", "1 while the file of known chips can't be used")
         self.strangers = gauge("connections_unauthenticated", "Connections that have not proved who they are")
         self.slowed = gauge("chips_slowed", "Chips that are not read from just now, since they send too fast")
         self.slowed_times = counter("slow_downs", "How often a chip was slowed down")

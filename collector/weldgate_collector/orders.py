@@ -38,7 +38,7 @@ RESULTS = {APPLIED: "applied", REFUSED: "refused", EXPIRED: "expired"}
 
 _TYPES = (
     messages.TOKEN, messages.LOCK, messages.RELEASE, messages.CONFIG, messages.KEY_SET, messages.REVOCATIONS,
-    messages.CLEAR_ALARM, messages.REKEY, messages.UPDATE,
+    messages.CLEAR_ALARM, messages.REKEY, messages.UPDATE, messages.PLANNED_REMOVAL,
 )  # fmt: skip
 _EXP, _DEVICE, _ID, _LOCK_ID, _MODE = 4, 3, 7, 16, 23  # claim labels (SPEC, claims)
 _LOCK_REASONS = {1: reasons.END_LOCK_SOFT, 2: reasons.END_LOCK_NOW}
@@ -51,7 +51,7 @@ class Order:
     Attributes:
         id: 8 bytes, the object's own; of an operator's lock the lock's.
         device: 8 bytes.
-        type: message type, TOKEN to UPDATE.
+        type: message type, TOKEN to PLANNED_REMOVAL.
         object: what travels: the signed object, or the operator's lock as CBOR {1: mode, 2: id, 3: reason}.
         origin: who brought it, for the audit: ``mqtt:<upstream>``, ``operator:<user>``.
         created_s, expires_s: Unix seconds.

@@ -12,10 +12,10 @@ import structlog
 from weldgate_protocol import conversation_collector as cc
 from weldgate_protocol import messages, reasons
 from weldgate_protocol.bulk import BulkStream
-from weldgate_protocol.conversation import HELLO_WAIT
+from weldgate_protocol.conversation import HELLO_WAIT, number
 from weldgate_protocol.errors import EncodeError
 
-from .ingest import Presence, gap_row
+from .ingest import Presence, challenge_row, gap_row
 from .links.base import Connection
 from .pace import LOOKUP_BYTES, VOLATILE_BYTES
 from .silence import SESSION_TYPES
@@ -251,8 +251,10 @@ class ChipPeer:
                     row = self._presence.row(True, now_ms)  # what ends an alarm is always on record
                 if row is not None:
                     rows.append(row)
+            elif frame.type == messages.CHALLENGE:
+                rows.append(challenge_row(frame, now_ms))
         elif kind == cc.CAME_ONLINE:
-            self._come_online(event[2], event[4])
+            self._come_online(event[2], event[3], event[4])
         elif kind == cc.AHEAD and self._presence is not None:
             rows.append(self._presence.row(True, now_ms, ahead=True))
             _log.warning(
@@ -266,12 +268,12 @@ class ChipPeer:
             self._hub.judge(self, event[1])
             self.drop(event[1])
 
-    def _come_online(self, epoch: bytes, new_epoch: bool) -> None:
+    def _come_online(self, epoch: bytes, hello: "Fields", new_epoch: bool) -> None:
         self.device = self.conversation.device
         self._device = int.from_bytes(self.device, "big")
         self._epoch = int.from_bytes(epoch, "big")
         self._key = self.device + epoch
-        self._presence = Presence(self.device, epoch)
+        self._presence = Presence(self.device, epoch, number(hello, "oldest"))
         self.online = True
         _log.info("chip_online", device=str(self._device), source=self.source, epoch=epoch.hex(), new_epoch=new_epoch)
         self._hub.came_online(self)

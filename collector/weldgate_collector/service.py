@@ -23,7 +23,7 @@ from weldgate_protocol.errors import WeldgateError
 
 from .chips import Chips, read_key
 from .config import Config
-from .control import Asked, ControlSocket, read_token
+from .control import Asked, ControlSocket, live_code_fields, read_token
 from .downlink import Downlink
 from .errors import OrderError
 from .hub import Hub, Limits
@@ -318,6 +318,8 @@ class Service:
         device = asked.device_bytes()
         if self.chips.lookup(device) is None:
             raise OrderError(reasons.WIRE_UNKNOWN_CHIP, f"chip {asked.device} is not known here")
+        if do == "live-code":
+            return {"sent": self.hub.send(device, messages.CHALLENGE_ANSWER, live_code_fields(asked.token))}
         if do == "token":
             token = read_token(asked.token)
             order = signed_order(device, messages.TOKEN, token, f"operator:{who}", now_s, _TOKEN_WAIT_S)
@@ -329,7 +331,7 @@ class Service:
         else:
             raise OrderError(
                 reasons.TOOL_BAD_INPUT,
-                f"`do` is {do!r}: status, metrics, token, order, lock and forget-aside are allowed",
+                f"`do` is {do!r}: status, metrics, token, live-code, order, lock and forget-aside are allowed",
             )
         order = await self.downlink.put(order)
         return {"order": order.id.hex(), "state": order.state, "online": self.hub.is_online(device)}

@@ -146,14 +146,19 @@ State = tuple[bytes, bool, bool, Frame | None]
 """A chip; whether its session is live; whether its silence was an alarm already; its latest heartbeat."""
 
 
-def stored_states(reader: Reader) -> list[State]:
-    """Return what the store says of each chip, by its newest presence record and its newest session record."""
+def stored_states(reader: Reader, go_on: Callable[[], bool] = lambda: True) -> list[State]:
+    """Return what the store says of each chip, by its newest presence record and its newest session record.
+
+    Args:
+        reader: the store.
+        go_on: asked now and then; on False the answer is what was found by then.
+    """
     last = reader.last_index()
     newest = next(reader.rows(last, last), None)
     if newest is None:
         return []
     by_chip: dict[int, list[Record]] = {}
-    for record in reader.newest((PRESENCE, *sorted(SESSION_TYPES)), newest[1] - _RECALL_MS):
+    for record in reader.newest((PRESENCE, *sorted(SESSION_TYPES)), newest[1] - _RECALL_MS, go_on):
         by_chip.setdefault(record.device, []).append(record)
     return [(device.to_bytes(8, "big"), *_derive(records)) for device, records in by_chip.items()]
 

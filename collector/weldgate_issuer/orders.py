@@ -14,7 +14,17 @@ from weldgate_protocol.errors import Refused
 
 __all__ = ["issue_key_set", "issue_order"]
 
-_LABELS = {"lock": 16, "alarms": 17, "version": 18, "settings": 19, "tokens": 21, "kids": 22, "mode": 23}
+_LABELS = {
+    "lock": 16,
+    "alarms": 17,
+    "version": 18,
+    "settings": 19,
+    "tokens": 21,
+    "kids": 22,
+    "mode": 23,
+    "wrapped": 9,
+    "leave_s": 10,
+}
 
 
 def issue_order(
@@ -32,11 +42,13 @@ def issue_order(
     tokens: Sequence[bytes] | None = None,
     kids: Sequence[bytes] | None = None,
     mode: int | None = None,
+    wrapped: bytes | None = None,
+    leave_s: int | None = None,
 ) -> bytes:
     """Sign an order.
 
     Args:
-        kind: `order.RELEASE`, `CLEAR_ALARM`, `CONFIG`, `REVOCATIONS` or `LOCK`.
+        kind: `order.RELEASE`, `CLEAR_ALARM`, `CONFIG`, `REVOCATIONS`, `LOCK`, `REKEY` or `PLANNED_REMOVAL`.
         key: an issuer key whose scope covers the kind.
         device: the chip, 8 bytes; None only for revocations, which are for all.
         issued_s: now, Unix seconds.
@@ -44,11 +56,13 @@ def issue_order(
         order_id: the unique id, 8 bytes; drawn when absent.
         lock: release and lock: the lock's id.
         alarms: clear-alarm: ids of the latched alarms.
-        version: config and revocations: max(previous + 1, now).
+        version: config and revocations: max(previous + 1, now); rekey: the new key generation.
         settings: config: setting number -> value.
         tokens: revocations: ids of tokens that have not expired yet.
         kids: revocations: ids of issuer keys.
         mode: lock: `order.MODE_SOFT` or `MODE_NOW`.
+        wrapped: rekey: the new keys, see `keys.wrap`.
+        leave_s: planned removal: how long leave holds, 60 s to 72 h.
 
     Returns:
         COSE_Sign1 bytes, at most 1000.
@@ -65,12 +79,16 @@ def issue_order(
         "tokens": None if tokens is None else list(tokens),
         "kids": None if kids is None else list(kids),
         "mode": mode,
+        "wrapped": wrapped,
+        "leave_s": leave_s,
     }
     body = {_LABELS[name]: value for name, value in given.items() if value is not None}
     data = _sign(kind, key, body, device, issued_s, life_s, order_id)
     context = chip_context(key, bytes(8) if device is None else device, issued_s)
     context.locks = () if lock is None else (lock,)
     context.alarms = tuple(alarms or ())
+    if kind == order.REKEY and version is not None:
+        context.versions = {order.REKEY: version - 1}
     try:
         order.verify(kind, data, context)
     except Refused as e:

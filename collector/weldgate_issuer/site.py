@@ -7,6 +7,7 @@ works without them, since `issuer.json` keeps their public halves.
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,8 @@ from weldgate_issuer.index import Index
 from weldgate_issuer.keys import ChipSecrets, IssuerKey, SigningKey, new_root_secret
 from weldgate_issuer.orders import issue_key_set, issue_order
 from weldgate_issuer.tokens import issue_token
-from weldgate_protocol import cose, keyset, order, reasons, token
+from weldgate_protocol import claims, cose, keyset, order, reasons, token
+from weldgate_protocol import keys as chip_keys
 
 __all__ = ["Issuer"]
 
@@ -173,6 +175,49 @@ class Issuer:
         if kind in (order.CONFIG, order.REVOCATIONS) and rest.get("version") is None:
             rest["version"] = self.next_version(kind, issued_s)
         return issue_order(kind, key, issued_s=issued_s, **rest)
+
+    def issue_rekey(self, device: bytes, generation: int, *, issued_s: int, life_s: int = 7 * _DAY_S) -> bytes:
+        """Sign the order that brings a chip the keys of its next generation; see `orders.issue_order`.
+
+        Args:
+            device: the chip, 8 bytes.
+            generation: the one in force, whose K_seal wraps the new keys.
+            issued_s: now, Unix seconds.
+            life_s: how long the order may take to reach its chip.
+        """
+        new = self.chip_secrets(device, generation + 1)
+        order_id = secrets.token_bytes(claims.ID_BYTES)
+        k_seal = self.chip_secrets(device, generation).seal
+        wrapped = chip_keys.wrap(k_seal, order_id, generation + 1, new.up + new.down + new.seal)
+        return self.issue_order(
+            order.REKEY,
+            device=device,
+            issued_s=issued_s,
+            life_s=life_s,
+            order_id=order_id,
+            version=generation + 1,
+            wrapped=wrapped,
+        )
+
+    @staticmethod
+    def key_from(folder: Path, pem: Path) -> IssuerKey:
+        """Read one issuer key that is kept elsewhere (the emergency key in its safe), with the limits the site knows.
+
+        Args:
+            folder: the site's issuer; its `issuer.json` is enough, no secret is read there.
+            pem: the key's file, mode 0600.
+
+        Raises:
+            IssuerError: TOOL_NOT_FOUND, also for a key that this site does not know; TOOL_PERMISSIONS, TOOL_CONFIG or
+                KEY_MALFORMED.
+        """
+        index = Index.from_json(read_secret(folder / "issuer.json"))
+        content = read_secret(pem)
+        kid = SigningKey.from_pem(content).kid
+        for name, trusted in index.keys.items():
+            if trusted.kid == kid:
+                return IssuerKey.from_parts(name, content, trusted)
+        raise IssuerError(reasons.TOOL_NOT_FOUND, f"{pem}: key {kid.hex()} is none of this site's issuer keys")
 
     def issue_key_set(self, *, issued_s: int, life_s: int = 400 * _DAY_S, root: str = "online") -> bytes:
         """Sign the set of all issuer keys with a root key; see `orders.issue_key_set`."""

@@ -30,6 +30,7 @@ def issue_token(
     permit_to_s: int | None = None,
     token_id: bytes | None = None,
     note: str | None = None,
+    proof: bytes | None = None,
 ) -> bytes:
     """Sign leave to start one session on one chip.
 
@@ -49,6 +50,7 @@ def issue_token(
         permit_to_s: end of the permit's window.
         token_id: the unique id, 8 bytes; drawn when absent.
         note: a remark that chips ignore; it takes room in the QR code.
+        proof: names the holder's own key (`holder_proof`): a live code is needed then.
 
     Returns:
         COSE_Sign1 bytes, at most 200.
@@ -71,6 +73,7 @@ def issue_token(
         12: permit_to_s,
         13: limit_s,
         14: offline_s,
+        15: proof,
         24: note,
     }
     data = sign(token.KIND, key, {label: value for label, value in given.items() if value is not None})

@@ -17,6 +17,7 @@ import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
@@ -25,7 +26,16 @@ from weldgate_issuer.files import read_secret, write_secret
 from weldgate_protocol import reasons
 from weldgate_protocol.errors import LocalError
 
-__all__ = ["SETTINGS_FILE", "Database", "FolderError", "Secrets", "Settings", "create_folder", "parse_database"]
+__all__ = [
+    "SETTINGS_FILE",
+    "Database",
+    "FolderError",
+    "Secrets",
+    "Settings",
+    "collector_keys",
+    "create_folder",
+    "parse_database",
+]
 
 SETTINGS_FILE = "platform.toml"
 _KEY_BYTES = 32
@@ -37,6 +47,18 @@ area = "{area}"                          # administrative code that this platfor
 hosts = ["localhost", "127.0.0.1"]       # names under which the pages are asked for
 secure = true                            # https alone; false is for a trial on one machine
 proxy = false                            # true where a proxy ends TLS and sets X-Forwarded-Proto itself
+
+[issuer]
+folder = ""                              # of a site's keys (`weldgate init`); empty: this platform signs no start codes
+
+[broker]
+host = ""                                # the pipe to collectors; empty: start codes are shown to scanners alone
+port = 1883
+
+# One for each collector whose chips this platform starts:
+# [[collector]]
+# name = "site"
+# key_file = "../site/collector.key"
 
 [database]
 url = ""                                 # empty: SQLite in this folder; else postgresql://user:password@host/name
@@ -56,6 +78,26 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     proxy: bool = False
 
 
+class IssuerSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Section `issuer`; a relative folder is one beside platform.toml."""
+
+    folder: str = ""
+
+
+class BrokerSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Section `broker`: the pipe to the collectors; without a host nothing is sent, and codes are shown to scanners."""
+
+    host: str = ""
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 1883
+
+
+class CollectorSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One `[[collector]]`: its name, and the file of the key that it shares with this platform (`collector.key`)."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    key_file: str
+
+
 class DatabaseSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Section `database`; see the template above."""
 
@@ -66,6 +108,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All of platform.toml."""
 
     site: Site = msgspec.field(default_factory=Site)
+    broker: BrokerSection = msgspec.field(default_factory=BrokerSection)
+    collector: list[CollectorSection] = msgspec.field(default_factory=list)
+    issuer: IssuerSection = msgspec.field(default_factory=IssuerSection)
     database: DatabaseSection = msgspec.field(default_factory=DatabaseSection)
 
     @classmethod
@@ -174,6 +219,20 @@ def parse_database(url: str) -> Database:
     if parts.scheme not in ("postgresql", "postgres") or not host or not name or "/" in name:
         raise FolderError(reasons.TOOL_CONFIG, "database.url is neither empty nor postgresql://user:password@host/name")
     return Database(unquote(parts.username or ""), unquote(parts.password or ""), host, port, name)
+
+
+def collector_keys(folder: Path) -> dict[str, bytes]:
+    """Return collector's name -> the key that it shares with this platform.
+
+    Raises:
+        FolderError: TOOL_CONFIG, a file holds no key, or two collectors have one name.
+        IssuerError: TOOL_NOT_FOUND, TOOL_PERMISSIONS.
+    """
+    sections = Settings.read(folder).collector
+    keys = {one.name: _key(folder / one.key_file) for one in sections}
+    if len(keys) != len(sections):
+        raise FolderError(reasons.TOOL_CONFIG, "platform.toml: two collectors of one name")
+    return keys
 
 
 def create_folder(folder: Path, area: str) -> None:

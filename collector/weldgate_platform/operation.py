@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from weldgate_platform.folder import FolderError, Secrets, Settings
+from weldgate_platform.folder import FolderError, Secrets, Settings, collector_keys
 from weldgate_protocol import reasons
 
 __all__ = ["Finding", "create_user", "examine", "import_file", "migrate", "prepare", "serve", "verify_audit"]
@@ -241,17 +241,34 @@ def verify_audit(folder: Path, known: tuple[int, str] | None = None) -> tuple[Fi
 
 
 def serve(folder: Path, host: str, port: int) -> None:
-    """Answer requests until SIGTERM or Ctrl-C; streams are given 3 s to end."""
+    """Answer requests, carry start codes to collectors and take their packs, until SIGTERM or Ctrl-C."""
     prepare(folder)
     import uvicorn
 
+    from weldgate_platform.ingest.intake import Intake
+    from weldgate_platform.ingest.journal import Journal
+    from weldgate_platform.starts.carrier import Carrier
+    from weldgate_platform.starts.courier import Courier
+
+    settings = Settings.read(folder)
     config = uvicorn.Config(
         "weldgate_platform.asgi:application",
         host=host,
         port=port,
         lifespan="off",
         server_header=False,
-        proxy_headers=Settings.read(folder).site.proxy,
+        proxy_headers=settings.site.proxy,
         timeout_graceful_shutdown=3,
     )
-    uvicorn.Server(config).run()
+    beside: list[Carrier | Intake] = []
+    if settings.broker.host and settings.collector:
+        keys, place = collector_keys(folder), (settings.broker.host, settings.broker.port)
+        beside.append(Carrier(*place, f"platform-{settings.site.area}-orders", Courier(keys)))
+        beside.append(Intake(*place, f"platform-{settings.site.area}-packs", Journal(keys)))
+    for one in beside:
+        one.start()
+    try:
+        uvicorn.Server(config).run()
+    finally:
+        for one in beside:
+            one.stop()

@@ -26,6 +26,8 @@ PLATFORM_FOLDER = Path(_FOLDER) if _FOLDER else None
 PLATFORM_AREA = _settings.site.area
 PLATFORM_IDENTITY_KEY = _secrets.identity
 PLATFORM_SEARCH_KEY = _secrets.search
+PLATFORM_COLLECTORS = frozenset(one.name for one in _settings.collector) if _settings.broker.host else frozenset()
+PLATFORM_ISSUER = Path(_FOLDER) / _settings.issuer.folder if _settings.issuer.folder else None
 PLATFORM_METRICS_TOKEN = _secrets.metrics
 
 SECRET_KEY = _secrets.django
@@ -41,6 +43,8 @@ INSTALLED_APPS = [
     "weldgate_platform.audit",
     "weldgate_platform.people",
     "weldgate_platform.sheets",
+    "weldgate_platform.starts",
+    "weldgate_platform.ingest",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -12,6 +12,7 @@ from weldgate_platform.people import views as people
 from weldgate_platform.registry import export
 from weldgate_platform.registry import views as registry
 from weldgate_platform.sheets import views as sheets
+from weldgate_platform.starts import views as starts
 
 __all__ = ["urlpatterns"]
 
@@ -29,7 +30,11 @@ urlpatterns = [
     page("healthz", healthz, "healthz", needs=PUBLIC),
     page("metrics", metrics, "metrics", needs=PUBLIC),
     page("m/", registry.typed_code, "typed-code", needs=PUBLIC),
-    page("m/<str:code>", registry.label, "label", needs=PUBLIC),
+    page("m/<str:code>", starts.label, "label", needs=PUBLIC),
+    page("m/<str:code>/start", starts.start, "start", needs=Capability.MACHINE_START, methods=("POST",)),
+    page("starts/<int:pk>", starts.started, "started", needs=Capability.MACHINE_START),
+    page("starts/<int:pk>/state", starts.start_state, "start-state", needs=Capability.MACHINE_START),
+    page("starts/<int:pk>/code.svg", starts.start_code, "start-code", needs=Capability.MACHINE_START),
     page("areas/<str:key>", registry.area, "area", needs=_SEE),
     page("enterprises", registry.enterprises, "enterprises", needs=_SEE),
     page("enterprises/<int:pk>", registry.enterprise, "enterprise", needs=_SEE),

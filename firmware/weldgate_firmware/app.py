@@ -116,7 +116,7 @@ class App:
         self.driver.boot(self.board.reset_cause())
 
     async def run(self) -> None:
-        """Run until the gate's tick fails, a part is gone or the app is cancelled.
+        """Run until the gate's tick fails, a part is gone, new keys want a restart or the app is cancelled.
 
         Raises:
             LocalError: a part was cancelled by something else than the app's end (ALARM_EXCEPTION).
@@ -175,6 +175,8 @@ class App:
                 if part.done():
                     await _raise_end(part)
             self.tick()
+            if self._is_to_restart():
+                return
             due += TICK_MS
             late = ticks_diff(clock.ticks_ms(), due)
             if late > 0:
@@ -204,6 +206,11 @@ class App:
         if self.link is not None:
             self.link.tick(driver.core.clock.ticks_ms())
         board.feed()
+
+    def _is_to_restart(self) -> bool:
+        """Whether new keys wait for a restart, and nothing that happened waits for flash any more."""
+        core = self.driver.core
+        return core.restart and not core.closed and not len(core.facts) and not len(core.recorder)
 
     async def _work(self) -> None:
         while True:

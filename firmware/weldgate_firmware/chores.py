@@ -96,10 +96,14 @@ class Chores:
         if core.storage.service(True):
             self._erase_ticks = ERASE_GAP_TICKS
             return True
-        if self._tidy_s < TIDY_EVERY_S:
+        if self._tidy_s < TIDY_EVERY_S or self._retry_ms:
             return False
-        if core.facts.log.prune(core.clock.now_s, True):
-            return True
+        try:
+            if core.facts.log.prune(core.clock.now_s, True):
+                return True
+        except StorageError as error:
+            self._failed(error)  # what was not forgotten stays used
+            return False
         self._tidy_s = 0
         core.ahead.settle()
         spool = core.storage.spool

@@ -28,6 +28,7 @@ SETTINGS: "tuple[tuple[int, str, int, int, int, str, str], ...]" = (
     (8, "arc_off_ma", 0, 4000000, 0, "mA", "an arc is out below this; 0: the sensor's own, a fifth of that at least"),
     (9, "over_ma", 0, 4000000, 0, "mA", "over-current ends the session; 0: the sensor's own, also the most"),
     (10, "bypass_ma", 0, 15000, 0, "mA", "alarm above this with the relay open; 0: the profile's, twice that at most"),
+    (11, "live_code", 0, 1, 0, "", "1: a start needs a token that names its holder's key, and his live code"),
 )
 
 
@@ -44,6 +45,7 @@ class Config:
     arc_off_ma: int
     over_ma: int
     bypass_ma: int
+    live_code: int
 
     def __init__(self, settings: "Mapping[int, Any] | None" = None) -> None:
         """Take settings by key; those not named have their default.

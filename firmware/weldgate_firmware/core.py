@@ -9,11 +9,13 @@ from weldgate_firmware import gate as gates
 from weldgate_firmware.ahead import Ahead
 from weldgate_firmware.alarms import BypassWatch
 from weldgate_firmware.holds import Holds
+from weldgate_firmware.leave import Leave
 from weldgate_firmware.log import POWERED, SESSION
 from weldgate_firmware.sense import ARC_ENDED
 from weldgate_firmware.spool import RECORD
 from weldgate_firmware.telling import RAISED, Telling
 from weldgate_protocol import messages, reasons
+from weldgate_protocol.live import CHALLENGE_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ class Core(Telling):
         closed: whether the relay was told to be closed.
         ready: boot has read all that holds; before that nothing starts.
         armed: the claims that wait for a local act; armed_via: how they came; act: what the chip sensed last.
+        challenge: what their holder's key has yet to sign, 16 bytes; empty when nothing is asked or he has.
+        restart: the app is to end once all is written, and to begin again with what flash holds by now.
         cause: why the session ends, a reason number; set by whoever posts the event.
         power_failing: the supply is going; nothing starts.
         button_stuck: the button has been held for a minute; nothing starts.
@@ -61,6 +65,7 @@ class Core(Telling):
     ) -> None:
         super().__init__(identity, storage, clock, config, profile, outputs, random, sense)
         self.holds = Holds(self.facts)
+        self.leave = Leave(self)
         self.ahead = Ahead(self)
         self.watch = BypassWatch(profile, config.bypass_ma)
         self.begin_commit: "Callable[[], None] | None" = None
@@ -69,6 +74,8 @@ class Core(Telling):
         self.ready = False
         self.armed: "Claims | None" = None
         self.armed_via = 0
+        self.challenge = b""
+        self.restart = False
         self.act = 0
         self.cause = 0
         self.power_failing = False
@@ -88,7 +95,7 @@ class Core(Telling):
         if not self.ready or self.power_failing:
             return reasons.GATE_NOT_READY
         if state == gates.LOCKED:
-            return reasons.GATE_LOCKED
+            return reasons.GATE_LOCKED if self.leave.order is None else reasons.GATE_REMOVAL
         return reasons.GATE_BUSY if state in (gates.COMMITTING, gates.ENDING) else 0
 
     # -- events in -------------------------------------------------------------
@@ -121,8 +128,9 @@ class Core(Telling):
         return actions
 
     def arm(self, claims: "Claims", via: int) -> None:
-        """Let a token wait for the local act; its time begins now."""
+        """Let a token wait for the local act, and for the holder's live code where it names his key."""
         self.armed = claims
+        self.challenge = self.random(CHALLENGE_BYTES) if claims.proof is not None else b""
         self.armed_via = via
         self.moves = (self.moves + 1) & 0xFFFF
 

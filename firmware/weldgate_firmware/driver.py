@@ -24,7 +24,7 @@ from weldgate_firmware.status import Status
 from weldgate_firmware.telling import ACT_BUTTON, VIA_BUTTON, VIA_CONSOLE, VIA_DOWNLINK, VIA_SCANNER
 from weldgate_firmware.tokens import Tokens
 from weldgate_firmware.trust import Trust
-from weldgate_protocol import messages, order, reasons, token
+from weldgate_protocol import live, messages, order, reasons, token
 from weldgate_protocol._compat import const
 
 TYPE_CHECKING = False
@@ -152,6 +152,7 @@ class Driver(Remote):
             self._status.seconds(seconds)
             self._chores.seconds(seconds)
             core.seconds(seconds)
+            core.leave.passed()
             self._case_s = max(self._case_s - seconds, 0)
             self._power_off_s = max(self._power_off_s - seconds, 0)
             self._standing_s += seconds
@@ -166,6 +167,8 @@ class Driver(Remote):
 
     def _standing(self) -> None:
         """Say what will stop this machine soon if nobody acts: an ending key set, a filling spool, a lost object."""
+        if self.core.sensor_fault:
+            self._senses.reported(self.core.sensor_fault, True)  # leave to unplug it may have ended
         self._senses.reported(reasons.ALARM_FLASH_FAILED, self._trust.lost)
         days = self._trust.days_left()
         self._senses.reported(reasons.ALARM_KEY_SET_ENDING, days is not None and days <= KEY_SET_ENDING_DAYS)
@@ -191,14 +194,17 @@ class Driver(Remote):
     # -- what people do ------------------------------------------------------------
 
     def token(self, data: "bytes | str", via: int) -> None:
-        """Take a token.
+        """Take a token, or the live code that proves its holder.
 
         Args:
-            data: COSE bytes, or `WG1:` and Base45.
+            data: COSE bytes, or `WG1:` and Base45; `WGA:` and Base45 for a live code.
             via: 1 own scanner, which is a local act; 2 console or 3 downlink, which are none.
         """
         try:
-            self._tokens.submit(data, via)
+            if isinstance(data, str) and data.startswith(live.PREFIX):
+                self._tokens.prove_text(data, via)
+            else:
+                self._tokens.submit(data, via)
         except Exception as error:
             self._failed(error)
 
@@ -285,6 +291,7 @@ class Driver(Remote):
                 if session is not None:
                     fields = {"token": session.token, "powered_s": session.powered_s}
                 core.recorder.note(messages.POWER_OFF, fields, SESSION)
+            core.leave.supply_failing()
             self._chores.write_all()
             self._outputs.changed()
         except Exception as error:

@@ -265,6 +265,8 @@ class Link:
             driver.token(conversation.fields["token"], VIA_DOWNLINK)
         elif event == chip.ORDER:
             driver.order(conversation.type, conversation.fields["object"])
+        elif event == chip.LIVE_CODE:
+            driver.live_code(conversation.fields["answer"], conversation.fields["public"])
         elif event == chip.IDENTIFY:
             driver.identify(conversation.fields["seconds"])
         elif event == chip.QUERY:
@@ -317,10 +319,11 @@ class Link:
             beat: Any = driver.heartbeat()
             writer.write(conversation.volatile(messages.HEARTBEAT, beat, self._clock.stamp()))
             spoke = True
-        answer: Any = driver.take_answer()
-        if answer is not None:
-            writer.write(conversation.volatile(messages.DIAGNOSTICS, answer, self._clock.stamp()))
-            spoke = True
+        answers: Any = ((messages.CHALLENGE, driver.take_challenge()), (messages.DIAGNOSTICS, driver.take_answer()))
+        for type_, answer in answers:
+            if answer is not None:
+                writer.write(conversation.volatile(type_, answer, self._clock.stamp()))
+                spoke = True
         for _ in range(BURST_FRAMES):
             if not self._may_send() or not self._send_next(writer):
                 break

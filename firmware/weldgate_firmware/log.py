@@ -39,12 +39,14 @@ POWERED = const(5)  # powered seconds, u32; kept as a counter that rounds up to 
 TRUSTED_FLOOR = const(6)
 TENTATIVE_FLOOR = const(7)
 BOOT_COUNT = const(8)
-VERSIONS = const(9)
+VERSIONS = const(9)  # without a key; LEAVE_KEY: planned removal, since all 14 kinds are given out
 ACKED = const(10)  # epoch 4 bytes, through u32
 PRUNED = const(11)  # largest expiry of a used id that was forgotten, u32
 AHEAD = const(12)  # records are owed to a collector that was ahead: epoch 4 bytes, high-water u32, alarm id
 IDS_FROM = const(13)  # tokens issued up to here may have been used: their ids were lost with both copies, u32
 DAMAGE = const(14)  # both copies were damaged, and the driver has not latched for it yet
+
+LEAVE_KEY = b"leave"  # order id, end u32, seconds granted u32; in one copy: lost, it is no leave
 
 USED_IDS_MAX = const(256)  # a full table refuses, it never evicts (DESIGN §3.4)
 LOG_SECTORS = const(8)  # two logs of two areas of two sectors

@@ -1,6 +1,6 @@
 """Signed orders on their way in: verified in slices, carried out once, answered by a durable order-result.
 
-An order that rewrites a slot (configuration, key set, revocation list) waits, verified, until the relay is open:
+An order that rewrites a slot (configuration, key set, revocation list, keys) waits, verified, until the relay is open:
 slots are never written under a session. One may wait; another is refused meanwhile. A revocation list that names the
 live session ends it softly at once, so that it need not wait long. The driver serves tokens first, so no token is under
 verification when an order changes what it is judged by.
@@ -10,10 +10,12 @@ from struct import pack
 
 from weldgate_firmware import clock as clocks
 from weldgate_firmware import gate as gates
+from weldgate_firmware import identity as identities
+from weldgate_firmware import slots
 from weldgate_firmware.log import IDS_FROM, USED_ID, USED_IDS_MAX
 from weldgate_firmware.spool import RECORD, REFUSAL
 from weldgate_firmware.telling import CLEARED
-from weldgate_protocol import messages, reasons
+from weldgate_protocol import keys, messages, reasons
 from weldgate_protocol import order as protocol_order
 from weldgate_protocol._compat import const, sha256
 from weldgate_protocol.errors import ConfigError, Refused, StorageError
@@ -41,8 +43,10 @@ _KINDS = {
     messages.REVOCATIONS: protocol_order.REVOCATIONS,
     messages.REKEY: protocol_order.REKEY,
     messages.UPDATE: protocol_order.UPDATE,
+    messages.PLANNED_REMOVAL: protocol_order.PLANNED_REMOVAL,
 }
-_IN_SLOTS = (messages.CONFIG, messages.KEY_SET, messages.REVOCATIONS)
+# Those that wait until the relay is open: all but the last write a slot.
+_WAITING = (messages.CONFIG, messages.KEY_SET, messages.REVOCATIONS, messages.REKEY, messages.PLANNED_REMOVAL)
 
 
 def _names(order: "Order", token: bytes, kid: bytes) -> bool:
@@ -111,7 +115,7 @@ class Orders:
         return True
 
     def _verified(self, type_: int, order: "Order", data: bytes) -> None:
-        if type_ in _IN_SLOTS and self._core.closed:
+        if type_ in _WAITING and self._core.closed:
             self._end_revoked(type_, order)
             if self._waiting is None:
                 self._waiting = (type_, order, data)
@@ -141,6 +145,10 @@ class Orders:
                 reason = self._release(order)
             elif type_ == messages.CLEAR_ALARM:
                 reason = self._clear(order)
+            elif type_ == messages.PLANNED_REMOVAL:
+                reason = core.leave.grant(order)
+            elif type_ == messages.REKEY:
+                reason = self._rekey(order)
             else:
                 reason = self._take(order, data)
         self._answer(order.id, type_, reason, RECORD)
@@ -153,6 +161,32 @@ class Orders:
         if lock is None or lock not in self._core.holds.locks:
             return reasons.ORDER_UNKNOWN_LOCK
         self._core.holds.release(lock)
+        self._core.leave.released(lock)
+        return 0
+
+    def _rekey(self, order: "Order") -> int:
+        """Take the keys of the next generation: into both slots of the identity, then the module starts anew with them.
+
+        A power cut leaves the old identity or the new one, whole, and the collector has the keys of both. The second
+        writing takes the old keys off the flash, so that a slot that rots brings none of them back.
+        """
+        core = self._core
+        identity = core.identity
+        if order.version != identity.generation + 1:
+            return reasons.ORDER_VERSION_OLD  # this very order again, or another while this one waited
+        secrets = keys.unwrap(identity.k_seal, order.id, order.version, order.wrapped)
+        if not secrets:
+            return reasons.ORDER_SIGNATURE  # signed by who may, wrapped by who does not know this chip's K_seal
+        fields = {row[1]: getattr(identity, row[1]) for row in identities.FIELDS}
+        fields["k_up"], fields["k_down"], fields["k_seal"] = secrets[:32], secrets[32:64], secrets[64:]
+        fields["generation"] = order.version
+        data = identities.encode(identities.Identity(fields))
+        try:
+            core.storage.slots.store(slots.IDENTITY, data)
+            core.restart = True
+            core.storage.slots.store(slots.IDENTITY, data)
+        except StorageError as error:
+            return 0 if core.restart else error.code
         return 0
 
     def _clear(self, order: "Order") -> int:

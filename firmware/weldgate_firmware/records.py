@@ -2,7 +2,7 @@
 
 Records of what has just happened are queued with their time and written by `flush`, so that the relay never waits;
 what closing waits for is written at once by `write`. Numbers are given when a frame is written, in the order of
-writing. Where the spool lost a number, the gap that declares it goes first.
+writing. Where the spool lost a number, the gap that declares it goes first. Which record bears a seal is `seals`'s.
 """
 
 from weldgate_firmware import spool as spools
@@ -10,6 +10,7 @@ from weldgate_protocol import frame, messages
 from weldgate_protocol._compat import const
 from weldgate_protocol.errors import StorageError
 from weldgate_protocol.reasons import GATE_SPOOL_FULL, STORAGE_FULL
+from weldgate_protocol.seal import SEAL_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from weldgate_firmware.clock import Clock
+    from weldgate_firmware.seals import Seals
     from weldgate_firmware.spool import Spool
     from weldgate_protocol._compat import HmacKey
 
@@ -41,8 +43,11 @@ class Recorder:
         failing: the spool did not take the last record; cleared when it takes one.
     """
 
-    def __init__(self, spool: "Spool", key: "HmacKey", device: bytes, generation: int, clock: "Clock") -> None:
+    def __init__(
+        self, spool: "Spool", key: "HmacKey", device: bytes, generation: int, clock: "Clock", seals: "Seals"
+    ) -> None:
         self.spool = spool
+        self._seals = seals
         self._key = key
         self._device = device
         self._parity = frame.FLAG_PARITY if generation & 1 else 0
@@ -97,11 +102,13 @@ class Recorder:
         return len(self._queue) > 0 and self.spool.admits(self._queue[0][2]) == GATE_SPOOL_FULL
 
     def flush(self, may_erase: bool) -> bool:
-        """Write the record that has waited longest; True when the queue has become shorter.
+        """Write the record that has waited longest; True when the queue, or what is to be read first, is shorter.
 
         Raises:
             StorageError: a record that must not be lost was not taken; it stays queued.
         """
+        if self._seals.recall(self.spool):
+            return True
         self._declare_lost()
         if not self._queue:
             return False
@@ -128,22 +135,33 @@ class Recorder:
 
     def _append(self, type_: int, fields: "Fields", priority: int, stamp: "Stamp", may_erase: bool) -> int:
         spool = self.spool
+        while self._seals.recall(spool):
+            pass  # at most 256 records; the relay is open, since nothing is written before this ends
         skipped = spool.skipped
         if skipped is not None:
-            gap = {"first": skipped[0], "last": skipped[1], "cause": spool.skip_cause}
-            spool.append(self._frame(messages.GAP, gap, stamp), spools.RECORD, may_erase)
+            gap: "Fields" = {"first": skipped[0], "last": skipped[1], "cause": spool.skip_cause}
+            self._commit(messages.GAP, gap, spools.RECORD, stamp, may_erase)
         if type_ == messages.TELEMETRY and self.skipped:
             fields["skipped"] = self.skipped
-        seq = spool.next_seq
-        spool.append(self._frame(type_, fields, stamp), priority, may_erase)
+        seq = self._commit(type_, fields, priority, stamp, may_erase)
         if type_ == messages.TELEMETRY:
             self.skipped = 0
         return seq
 
-    def _frame(self, type_: int, fields: "Fields", stamp: "Stamp") -> bytes:
-        """Encode and tag a frame for the next number."""
+    def _commit(self, type_: int, fields: "Fields", priority: int, stamp: "Stamp", may_erase: bool) -> int:
+        """Encode, seal where that is due, and tag a frame for the next number; have it on flash and in the chain."""
+        spool = self.spool
+        seq = spool.next_seq
+        sealed = self._seals.due(type_, seq)
+        if sealed:
+            fields = dict(fields)
+            fields["seal"] = bytes(SEAL_BYTES)
         payload = messages.encode(type_, fields)
         flags = frame.FLAG_DURABLE | self._parity | stamp[2]
-        spool = self.spool
-        body = frame.encode_body(flags, type_, self._device, spool.epoch, spool.next_seq, stamp[0], stamp[1], payload)
-        return frame.seal(body, self._key)
+        body = frame.encode_body(flags, type_, self._device, spool.epoch, seq, stamp[0], stamp[1], payload)
+        if sealed:
+            body = self._seals.close(body)
+        raw = frame.seal(body, self._key)
+        spool.append(raw, priority, may_erase)
+        self._seals.took(raw, seq, sealed)
+        return seq

@@ -5,6 +5,7 @@ nothing from afar is ever a local act.
 """
 
 from weldgate_firmware.holds import MODE_NOW
+from weldgate_firmware.telling import VIA_DOWNLINK
 from weldgate_protocol import reasons
 from weldgate_protocol.errors import WeldgateError
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from weldgate_firmware.orders import Orders
     from weldgate_firmware.spool import Spool
     from weldgate_firmware.status import Fields, Status
+    from weldgate_firmware.tokens import Tokens
 
 
 class Remote:
@@ -34,6 +36,7 @@ class Remote:
     _limits: "Limits"
     _orders: "Orders"
     _status: "Status"
+    _tokens: "Tokens"
 
     def _failed(self, error: Exception) -> None:
         """The one place where the gate's path catches: open, end, tell."""
@@ -74,6 +77,13 @@ class Remote:
         """Take a signed order by the type of the message that carried it."""
         try:
             self._orders.submit(type_, data)
+        except Exception as error:
+            self._failed(error)
+
+    def live_code(self, answer: bytes, public: bytes) -> None:
+        """Take a holder's live code that came from afar: it proves who asks, and is no local act."""
+        try:
+            self._tokens.prove(answer, public, VIA_DOWNLINK)
         except Exception as error:
             self._failed(error)
 
@@ -124,6 +134,10 @@ class Remote:
     def take_answer(self) -> "Fields | None":
         """Return the fields of the next diagnostics message, None when nothing was asked."""
         return self._status.take_answer()
+
+    def take_challenge(self) -> "Fields | None":
+        """Return the fields of the next challenge to a holder's phone, None when nobody is asked."""
+        return self._status.take_challenge()
 
     # -- what the chip says of itself -----------------------------------------------------
 

@@ -67,6 +67,8 @@ class Senses:
         core = self._core
         id_ = self._present.get(reason)
         if present and id_ is None:
+            if core.leave.excuses(reason):
+                return
             id_ = core.random(8)
             self._present[reason] = id_
             core.alarm(reason, id_, RAISED, False)

@@ -51,6 +51,7 @@ class Service:
             ("alarms", sorted(core.holds.latches.values())),
             ("alarm_ids", [id_.hex() for id_ in sorted(core.holds.latches)]),
             ("lock_ids", [id_.hex() for id_ in sorted(core.holds.locks)]),
+            ("challenge", core.challenge.hex() if core.armed is not None and core.challenge else None),
             ("sensor_fault", core.sensor_fault),
             ("last_reason", core.last_reason),
             ("uptime_s", core.clock.uptime_s),

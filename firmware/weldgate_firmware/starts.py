@@ -18,6 +18,7 @@ from weldgate_firmware.telling import RAISED
 from weldgate_protocol import messages, reasons
 from weldgate_protocol._compat import const
 from weldgate_protocol.errors import LocalError, StorageError
+from weldgate_protocol.token import PURPOSE_EMERGENCY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -171,6 +172,8 @@ class Starts:
         core.recorder.write(messages.SESSION_START, fields, SESSION_PRIORITY, True)
         core.session = self._fresh
         core.armed = None
+        if claims.purpose == PURPOSE_EMERGENCY:
+            core.alarm(reasons.ALARM_EMERGENCY, claims.id, RAISED, False)
 
     # -- resuming ------------------------------------------------------------------
 

@@ -45,6 +45,7 @@ def boot(core: "Core", trust: "Trust", reset_cause: int) -> int:
         acked = log.get(ACKED) or b""
         open_epoch(core, (acked[:4], _number(acked[4:])) if len(acked) == 8 else None)
     core.ahead.recall()
+    core.leave.load()
     if not core.holds.load():
         _latch_unreadable(core)
     if reset_cause == CAUSE_WATCHDOG:

@@ -29,6 +29,7 @@ class Status:
         self._firmware = firmware
         self._window_s = 0
         self._query: "tuple[bytes, int] | None" = None
+        self._challenged = b""  # the challenge sent last
         self.boots = 0
         self.reset_cause = 0
 
@@ -59,7 +60,7 @@ class Status:
         spool = core.storage.spool
         holds = core.holds
         alarms = sorted(set(holds.latches.values()))
-        if core.sensor_fault and core.sensor_fault not in alarms:
+        if core.sensor_fault and core.sensor_fault not in alarms and core.leave.order is None:
             alarms.append(core.sensor_fault)
         return {
             "gate": core.gate.state,
@@ -98,6 +99,15 @@ class Status:
             values = {1: core.failures, 2: core.last_error, 3: core.gate.unknown, 4: spool.failures, 5: spool.dropped}
             values[6] = core.facts.log.failures
         return {"query": query, "what": what, "values": values}
+
+    def take_challenge(self) -> "Fields | None":
+        """Return the fields of the next challenge, None when none is to be sent; each is sent once."""
+        core = self._core
+        claims = core.armed
+        if claims is None or not core.challenge or core.challenge == self._challenged:
+            return None
+        self._challenged = core.challenge
+        return {"challenge": core.challenge, "token": claims.id}
 
     def seconds(self, passed: int) -> None:
         """Let powered seconds pass; at the end of a window record its telemetry."""

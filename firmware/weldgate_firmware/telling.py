@@ -7,6 +7,7 @@ from weldgate_firmware.gate import Gate
 from weldgate_firmware.pending import Pending
 from weldgate_firmware.records import Recorder
 from weldgate_firmware.refusals import Refusals
+from weldgate_firmware.seals import Seals
 from weldgate_firmware.spool import RECORD, REFUSAL
 from weldgate_firmware.spool import SESSION as SESSION_PRIORITY
 from weldgate_protocol import messages
@@ -83,7 +84,14 @@ class Telling:
         self.sense = sense
         self.gate = Gate()
         self.facts = Pending(storage.log)
-        self.recorder = Recorder(storage.spool, HmacKey(identity.k_up), identity.device, identity.generation, clock)
+        self.recorder = Recorder(
+            storage.spool,
+            HmacKey(identity.k_up),
+            identity.device,
+            identity.generation,
+            clock,
+            Seals(HmacKey(identity.k_seal)),
+        )
         self.refusals = Refusals()
         self.session: "Session | None" = None
         self.sensor_fault = 0

@@ -11,11 +11,12 @@ from weldgate_firmware import gate as gates
 from weldgate_firmware.log import SESSION, TENTATIVE_FLOOR, USED_ID, USED_IDS_MAX
 from weldgate_firmware.sessions import SOFT_S
 from weldgate_firmware.starts import end_of
-from weldgate_firmware.telling import ACT_SCANNER, VIA_DOWNLINK, VIA_SCANNER
-from weldgate_protocol import reasons
+from weldgate_firmware.telling import ACT_SCANNER, RAISED, VIA_DOWNLINK, VIA_SCANNER
+from weldgate_protocol import live, p256, reasons
 from weldgate_protocol._compat import sha256
 from weldgate_protocol.claims import Context
 from weldgate_protocol.errors import Refused
+from weldgate_protocol.token import PURPOSE_EMERGENCY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Tokens:
         self._steps: "Generator[None, None, Claims] | None" = None
         self._via = 0
         self._name: "bytes | None" = None  # of the token under verification, when it came from afar
+        self._proving: "Generator[None, None, bool] | None" = None
+        self._proved: "Claims | None" = None  # whose live code is being verified
         self._extension: "Claims | None" = None  # its used id is on its way to flash
 
     # -- in ----------------------------------------------------------------------
@@ -48,7 +51,7 @@ class Tokens:
         # Who sent it from afar waits for an answer, and what is not verified has no id (M-ORD-15).
         name = sha256(bytes(data))[:8] if via == VIA_DOWNLINK and not isinstance(data, str) else None
         reason = core.shut()
-        if not reason and (self._steps is not None or self._extension is not None):
+        if not reason and (self._steps is not None or self._extension is not None or self._proving is not None):
             reason = reasons.GATE_BUSY
         if reason:
             core.refuse(reason, via, None, name)
@@ -57,8 +60,60 @@ class Tokens:
         self._name = name
         self._steps = self._verify(data, self._trust.context(self._is_used))
 
+    def prove_text(self, text: str, via: int) -> None:
+        """Take a live code as it was scanned or typed."""
+        try:
+            answer, public = live.from_text(text)
+        except Refused as refused:
+            self._core.refuse(refused.code, via, self._core.armed)
+            return
+        self.prove(answer, public, via)
+
+    def prove(self, answer: bytes, public: bytes, via: int) -> None:
+        """Take a holder's live code: his signature over the challenge, and the key that his token names."""
+        core = self._core
+        claims = core.armed
+        reason = 0
+        if claims is None or not core.challenge:
+            reason = core.shut() or reasons.GATE_NO_SESSION
+        elif self._steps is not None or self._proving is not None:
+            reason = reasons.GATE_BUSY
+        elif live.proof_of(public) != claims.proof:
+            reason = reasons.TOKEN_LIVE_CODE_WRONG
+        if reason or claims is None:
+            core.refuse(reason, via, claims)
+            return
+        self._via = via
+        self._proved = claims
+        signed = live.digest(core.challenge, claims.id, core.identity.device)
+        self._proving = p256.verify_steps(public, signed, answer)
+
+    def _prove_on(self, steps: "Generator[None, None, bool]") -> None:
+        """Verify a live code one slice further; when it is right, nothing but the local act is missing."""
+        core = self._core
+        self._proving = None
+        try:
+            next(steps)
+            self._proving = steps
+            return
+        except StopIteration as done:
+            good = done.value
+        claims = core.armed
+        if claims is None or claims is not self._proved:
+            core.refuse(reasons.GATE_NO_LOCAL_ACT, self._via, self._proved)  # too late, or another token came
+        elif not good:
+            core.refuse(reasons.TOKEN_LIVE_CODE_WRONG, self._via, claims)
+        else:
+            core.challenge = b""
+            core.tell(0)
+            if self._via == VIA_SCANNER:
+                self.act(ACT_SCANNER, core.armed_via)
+
     def step(self) -> bool:
         """Verify one slice further; True when there was one."""
+        if self._proving is not None:
+            self._prove_on(self._proving)
+            return True
         steps = self._steps
         if steps is None:
             return self._extend_when_durable()
@@ -108,8 +163,8 @@ class Tokens:
             core.refuse(core.shut() or reasons.GATE_BUSY, via, claims)
         else:
             core.arm(claims, via)
-            core.tell(0)
-            if via == VIA_SCANNER:
+            core.tell(reasons.TOKEN_LIVE_CODE if core.challenge else 0)
+            if via == VIA_SCANNER and not core.challenge:
                 self.act(ACT_SCANNER, via)
 
     def _objection(self, claims: "Claims", state: int) -> int:
@@ -118,6 +173,8 @@ class Tokens:
         session = core.session
         if state == gates.LIVE and session is not None and claims.holder != session.holder:
             return reasons.TOKEN_OTHER_HOLDER
+        if core.config.live_code and claims.proof is None and claims.purpose != PURPOSE_EMERGENCY:
+            return reasons.TOKEN_NO_HOLDER_KEY
         if core.sensor_fault:
             return reasons.GATE_SENSOR_FAULT
         if core.facts.log.count(USED_ID) >= USED_IDS_MAX:
@@ -148,6 +205,8 @@ class Tokens:
             reason = reasons.TOKEN_REVOKED  # the power went between the list and the stop
         elif core.armed is not None and end_of(core.armed) <= core.clock.now_s:
             reason = reasons.TOKEN_EXPIRED  # while it waited
+        elif core.armed is not None and core.challenge:
+            reason = reasons.TOKEN_LIVE_CODE  # whoever pressed: the holder's own key has not answered
         if reason:
             core.refuse(reason, via, core.armed)
             return
@@ -177,5 +236,7 @@ class Tokens:
         session.kid = claims.kid
         session.extensions += 1
         core.facts.put(SESSION, session.encode())
+        if claims.purpose == PURPOSE_EMERGENCY:
+            core.alarm(reasons.ALARM_EMERGENCY, claims.id, RAISED, False)
         core.tell(0)
         return True

@@ -32,6 +32,7 @@ OVER_TIMES = const(2)  # configured over-current is at least so many times the a
 CONFIG = b"config"
 KEY_SET = b"key-set"
 REVOCATIONS = b"revocations"
+REKEY = b"rekey"
 
 # The slots hold: the signed key set; revocations as CBOR {1: version, 2: [token ids], 3: [key ids]}; configuration as
 # CBOR {1: version, 2: settings}.
@@ -68,6 +69,7 @@ class Trust:
         found = {}
         for kind, floor in self._floors.items():
             found[kind] = floor if self.in_force[kind] == floor else floor - 1
+        found[REKEY] = self._core.identity.generation
         return found
 
     def load(self) -> None:

@@ -76,7 +76,7 @@ def _type(field: "Field") -> str:
 
 def _comment(message: str, field: "Field") -> str:
     """Return what a field means, with its small numbers."""
-    words = FIELDS[message].get(field[1], "seal (reserved)")
+    words = FIELDS[message].get(field[1], "seal")
     register = meaning(message, field[1])
     return words + "".join(f"; {number} {word}" for number, word in register.items())
 

@@ -27,6 +27,7 @@ _TOKEN = {
     "permit_to_s": "end of the permit's window",
     "limit_s": "longest session in powered seconds",
     "offline_s": "offline allowance in powered seconds",
+    "proof": "first 16 bytes of the thumbprint of the holder's own key: a live code is needed",
 }
 _ORDER = {
     "device": "the chip it is for",
@@ -41,6 +42,8 @@ _ORDER = {
     "kids": "ids of revoked issuer keys",
     "mode": "1 soft, 2 now",
     "keys": "the issuer keys, below",
+    "wrapped": "the new keys, wrapped",
+    "leave_s": "how long leave holds, seconds",
 }
 _KEY = {
     "kid": "key id",
@@ -71,7 +74,7 @@ header = {
 }
 
 claims = token-claims / release-claims / clear-alarm-claims / config-claims / revocations-claims / lock-claims /
-  key-set-claims
+  rekey-claims / planned-removal-claims / key-set-claims
 
 id = bstr .size 8
 unix = 1577836800..4294967295           ; seconds, from 2020 to 2106

@@ -2,11 +2,13 @@
 
 A record is a map of our deterministic CBOR. It has no frame's identity: it is known by the store's id and its index.
 
-    1 kind     1 gap, 2 conflict, 3 presence, 4 operator
+    1 kind     1 gap, 2 conflict, 3 presence, 4 operator, 5 challenge
     2 device   8 bytes; zeros where no chip is meant
     3 epoch    4 bytes
-    4 first, 5 last   sequence numbers; both the disputed one in a conflict, 0 in presence and operator
-    6 frame    raw frame: in a conflict the one that came second, in presence the latest heartbeat (optional)
+    4 first, 5 last   sequence numbers; both the disputed one in a conflict; first in presence the oldest that the chip
+                      held at its hello, 0 where that isn't known; else 0
+    6 frame    raw frame: in a conflict the one that came second, in presence the latest heartbeat (optional), the
+               challenge
     7 online   presence only (optional)
     8 reason   a number of the register (optional)
     9 text     operator: who did what (optional)
@@ -20,6 +22,7 @@ from weldgate_protocol.errors import EncodeError, MessageError
 from weldgate_protocol.frame import RAW_MAX
 
 __all__ = [
+    "RECORD_CHALLENGE",
     "RECORD_CONFLICT",
     "RECORD_GAP",
     "RECORD_OPERATOR",
@@ -34,6 +37,7 @@ RECORD_GAP = 1  # first to last were never held here
 RECORD_CONFLICT = 2  # another frame of the identity came
 RECORD_PRESENCE = 3  # online or not
 RECORD_OPERATOR = 4  # an audited act at the collector
+RECORD_CHALLENGE = 5  # a chip waits for its holder's live code
 
 TEXT_MAX = 500  # bytes of UTF-8
 _U32 = 0xFFFFFFFF
@@ -47,7 +51,8 @@ class Record:
         kind: one of the above, or one that this release does not know.
         device: chip id, 8 bytes.
         epoch: spool epoch, 4 bytes.
-        first, last: range of sequence numbers; both the conflicting one, both 0 in a presence record.
+        first, last: range of sequence numbers; both the conflicting one; `first` of a presence record is the oldest
+            number that the chip held at its hello, 0 where that isn't known.
         frame: raw frame that belongs to it, or empty.
         online: of a presence record; None in the others.
         reason: a number of the register, 0 for none.

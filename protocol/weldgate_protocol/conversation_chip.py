@@ -31,7 +31,7 @@ IGNORED = const(0)  # authentic, but nothing to do: a repeated ack, a type not k
 WELCOMED = const(1)  # accepted: high_water, time_fresh, time_s, time_ms, quality
 WELCOMED_AHEAD = const(2)  # the same, and the collector has more than this chip ever sent: a clone, or a lost tail
 PENDING = const(3)  # ended: try again after retry_s
-REJECTED = const(4)  # ended: the same; may come from anybody, so it does nothing else
+REJECTED = const(4)  # the same; may come from anybody, so it does nothing else
 ACKED = const(5)  # acked has risen
 TOKEN = const(6)  # fields
 LOCK = const(7)  # fields: mode, id, reason
@@ -39,13 +39,15 @@ ORDER = const(8)  # type, fields["object"]
 IDENTIFY = const(9)  # fields
 QUERY = const(10)  # fields
 BAD = const(11)  # reason; closed or not
+LIVE_CODE = const(12)  # fields
 
 _ZERO_TAG = bytes(8)
 _ORDERS = (
     messages.RELEASE, messages.CONFIG, messages.KEY_SET, messages.REVOCATIONS,
-    messages.CLEAR_ALARM, messages.REKEY, messages.UPDATE,
+    messages.CLEAR_ALARM, messages.REKEY, messages.UPDATE, messages.PLANNED_REMOVAL,
 )  # fmt: skip
 _EVENTS = {messages.LOCK: LOCK, messages.TOKEN: TOKEN, messages.IDENTIFY: IDENTIFY, messages.QUERY: QUERY}
+_EVENTS[messages.CHALLENGE_ANSWER] = LIVE_CODE
 for _type in _ORDERS:
     _EVENTS[_type] = ORDER
 
@@ -61,9 +63,8 @@ class ChipConversation:
         high_water: the collector's highest committed sequence number; durable frames follow from the next one.
         acked: the higher of high-water and acks: what may be overwritten, if nothing is owed (M-CONV-19).
         time_fresh: the welcome's time may be taken.
-        time_s, time_ms, quality: that time, Unix.
+        time_s, time_ms, quality: that time, Unix. bad_tags, repeats: counted in this connection.
         retry_s: wait wished before the next attempt, 0 for none, at most RETRY_MAX_S.
-        bad_tags, repeats: counted in this connection.
     """
 
     def __init__(
@@ -117,8 +118,7 @@ class ChipConversation:
         self.time_fresh = False
         self.time_s = self.time_ms = 0
         self.quality = QUALITY_FLOOR
-        self.retry_s = 0
-        self.bad_tags = self.repeats = 0
+        self.retry_s = self.bad_tags = self.repeats = 0
 
     @property
     def first(self) -> int:

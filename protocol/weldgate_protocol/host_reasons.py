@@ -26,6 +26,7 @@ PLATFORM_GUARDIAN_ABSENT = const(341)
 PLATFORM_PLACE = const(350)
 PLATFORM_TIME = const(351)
 PLATFORM_REMOTE_SCAN = const(352)
+PLATFORM_CANNOT_SIGN = const(360)
 
 # 500 up: tools and host programs
 TOOL_EXTRA_MISSING = const(500)

@@ -9,7 +9,7 @@ Where a key is kept, and how it comes there, is decided elsewhere.
 
 from weldgate_protocol import reasons
 from weldgate_protocol._compat import HmacKey as HmacKey  # the host's code takes it from here
-from weldgate_protocol._compat import const, hmac_sha256
+from weldgate_protocol._compat import const, hmac_sha256, same_bytes
 from weldgate_protocol.errors import LocalError
 
 TYPE_CHECKING = False
@@ -21,6 +21,7 @@ NONCE_BYTES = const(16)
 DEVICE_BYTES = const(8)
 
 _PREFIX = b"weldgate/1/"
+_SECRETS_BYTES = const(96)
 _PURPOSES = (b"up", b"down", b"seal")
 
 
@@ -66,6 +67,49 @@ def connection_key(k_down: bytes, chip_nonce: bytes, collector_nonce: bytes) -> 
     _check("chip nonce", chip_nonce, NONCE_BYTES)
     _check("collector nonce", collector_nonce, NONCE_BYTES)
     return hmac_sha256(k_down, _PREFIX + b"conn\x00" + chip_nonce + collector_nonce)
+
+
+def wrap(k_seal: bytes, order: bytes, generation: int, secrets: bytes) -> bytes:
+    """Wrap the keys of a new generation for a chip, so that a collector that carries them learns nothing.
+
+    K_seal of the generation in force is known to chip and issuer alone. With W = HMAC-SHA256(K_seal, "weldgate/1/rekey"
+    ‖ 00 ‖ order id ‖ generation): secrets xor HMAC(W, 00) ‖ HMAC(W, 01) ‖ HMAC(W, 02), and behind them the first 16
+    bytes of HMAC(W, 03 ‖ what is now before it).
+
+    Args:
+        k_seal: of the generation in force, 32 bytes.
+        order: id of the order that brings them, 8 bytes; drawn at random, so no keystream is used twice.
+        generation: the new one.
+        secrets: K_up ‖ K_down ‖ K_seal of the new generation, 96 bytes.
+
+    Returns:
+        112 bytes.
+    """
+    key = _wrapping(k_seal, order, generation)
+    hidden = _masked(key, secrets)
+    return hidden + _mac(key, hidden)
+
+
+def unwrap(k_seal: bytes, order: bytes, generation: int, wrapped: bytes) -> bytes:
+    """Return K_up ‖ K_down ‖ K_seal, 96 bytes; empty where they were not wrapped with this key for this order."""
+    key = _wrapping(k_seal, order, generation)
+    hidden = wrapped[:_SECRETS_BYTES]
+    if not same_bytes(_mac(key, hidden), wrapped[_SECRETS_BYTES:]):
+        return b""
+    return _masked(key, hidden)
+
+
+def _wrapping(k_seal: bytes, order: bytes, generation: int) -> HmacKey:
+    return HmacKey(hmac_sha256(k_seal, _PREFIX + b"rekey\x00" + order + generation.to_bytes(4, "big")))
+
+
+def _masked(key: HmacKey, data: bytes) -> bytes:
+    stream = key.digest(b"\x00") + key.digest(b"\x01") + key.digest(b"\x02")
+    return bytes([data[at] ^ stream[at] for at in range(_SECRETS_BYTES)])
+
+
+def _mac(key: HmacKey, hidden: bytes) -> bytes:
+    return key.digest(b"\x03" + hidden)[:16]
 
 
 class ChipKeys:

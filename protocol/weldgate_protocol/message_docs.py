@@ -6,15 +6,13 @@
 __all__ = ["ENUMS", "FIELDS", "RESERVED", "SUMMARIES", "meaning"]
 
 # Messages that have their numbers now and their behaviour later.
-RESERVED = frozenset(
-    {"part-status", "challenge", "update-progress", "removal", "rekey", "challenge-answer", "update", "part"}
-)
+RESERVED = frozenset({"part-status", "update-progress", "update", "part"})
 
 SUMMARIES: dict[str, str] = {
     "hello": "opens a connection; tagged with K_up",
     "heartbeat": "the chip's state, every 30 s and at once on a change",
     "part-status": "how far a staged object has come",
-    "challenge": "asks the holder's phone to prove itself",
+    "challenge": "asks for the holder's live code, once a token that names his key waits for its act",
     "diagnostics": "answers a query",
     "update-progress": "how far an update has come",
     "session-start": "a token opened a session; on flash before the relay closes",
@@ -28,7 +26,7 @@ SUMMARIES: dict[str, str] = {
     "gap": "declares sequence numbers that will never come",
     "order-result": "what became of a signed order",
     "config-report": "which versions are in force; after each change and each boot",
-    "removal": "the chip was taken off, or is about to be",
+    "removal": "planned removal: leave begins, what was noticed under it, leave is over",
     "power-off": "the supply is failing: last gasp",
     "welcome": "answers hello; its header's time sets the clock unless its quality is floor",
     "ack": "all durable frames of this epoch up to `through` are committed",
@@ -42,10 +40,11 @@ SUMMARIES: dict[str, str] = {
     "clear-alarm": "clears the named latched alarms; a signed order",
     "rekey": "a new key generation; a signed order",
     "identify": "blink, so that somebody finds the box",
-    "challenge-answer": "the phone's signature over the challenge",
+    "challenge-answer": "the holder's live code: his signature over the challenge; never a local act",
     "query": "asks for diagnostics",
     "update": "a firmware image's signed manifest",
     "part": "a piece of an object that is larger than a payload",
+    "planned-removal": "leave to take the box off; a signed order that locks as well",
 }
 
 _SESSION = "unique id of the session's token"
@@ -219,7 +218,7 @@ FIELDS: dict[str, dict[str, str]] = {
     "clear-alarm": {"object": _SIGNED},
     "rekey": {"object": _SIGNED},
     "identify": {"seconds": "how long, seconds"},
-    "challenge-answer": {"answer": "signature, r and s"},
+    "challenge-answer": {"answer": "signature, r and s", "public": "the holder's public key, x and y"},
     "query": {"query": "the query's id", "what": "what is asked"},
     "update": {"object": _SIGNED},
     "part": {
@@ -229,6 +228,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "data": "the piece",
         "type": "message type the whole object would have",
     },
+    "planned-removal": {"object": _SIGNED},
 }
 
 # Registers of small numbers, by field name.
@@ -254,11 +254,14 @@ ENUMS: dict[str, dict[int, str]] = {
     "mode": {1: "soft", 2: "now"},
     "what": {1: "state", 2: "configuration", 3: "diagnostics"},
 }
+_REMOVALS = {1: "leave begins", 2: "case opened", 3: "sensor off", 4: "supply off", 5: "leave is over"}
 _GAP_CAUSES = {1: "unclean tail", 2: "overwritten", 3: "formatted", 4: "unreadable", 5: "not admitted", 6: "ahead"}
 
 
 def meaning(message: str, field: str) -> dict[int, str]:
     """Return the register of a field's small numbers, empty where it has none."""
+    if message == "removal" and field == "kind":
+        return _REMOVALS
     if message == "gap" and field == "cause":
         return _GAP_CAUSES
     if message in ("part-status", "update-progress"):  # reserved: their registers come with their behaviour

@@ -3,7 +3,7 @@
 A field is (key, name, kind, required, low, high); `fields` says what the kinds are and what low and high bound.
 
 Uplink enumerations are bounded loosely on purpose: a register grows, and a collector keeps what it does not know.
-Downlink enumerations are exact, since the chip acts on them. Every durable message has key 15, the seal, reserved.
+Downlink enumerations are exact, since the chip acts on them. Key 15 of every durable message is the seal.
 What each field means is in `message_docs` (host only).
 """
 
@@ -57,6 +57,7 @@ CHALLENGE_ANSWER = const(0x8C)
 QUERY = const(0x8D)
 UPDATE = const(0x8E)
 PART = const(0x8F)
+PLANNED_REMOVAL = const(0x90)
 
 PAYLOAD_MAX = const(1024)
 OBJECT_MAX = const(1000)  # a signed object in one frame; a longer one travels as parts
@@ -290,6 +291,7 @@ MESSAGES: "dict[int, tuple[str, tuple[Field, ...]]]" = {
     )),
     CHALLENGE_ANSWER: ("challenge-answer", (
         (1, "answer", "bytes", True, 64, 64),
+        (2, "public", "bytes", True, 64, 64),
     )),
     QUERY: ("query", (
         (1, "query", "bytes", True, 8, 8),
@@ -304,6 +306,9 @@ MESSAGES: "dict[int, tuple[str, tuple[Field, ...]]]" = {
         (3, "offset", "uint", True, 0, _U32),
         (4, "data", "bytes", True, 1, 900),
         (5, "type", "uint", True, 0, _U8),
+    )),
+    PLANNED_REMOVAL: ("planned-removal", (
+        (1, "object", "bytes", True, 1, OBJECT_MAX),
     )),
 }
 # fmt: on

@@ -25,13 +25,16 @@ CONFIG = b"config"
 KEY_SET = keyset.KIND
 REVOCATIONS = b"revocations"
 LOCK = b"lock"
-REKEY = b"rekey"  # reserved
+REKEY = b"rekey"
+PLANNED_REMOVAL = b"planned-removal"
 UPDATE = b"update"  # reserved
 
 SIZE_MAX = const(1000)
 LIFE_MAX_S = const(2678400)  # 31 days to reach the chip; what an order brings then stays in force
 MODE_SOFT = const(1)
 MODE_NOW = const(2)
+LEAVE_MAX_S = const(259200)  # 72 h: a workshop's long week-end
+WRAPPED_BYTES = const(112)  # keys.wrap
 
 _COMMON = (
     (4, "expires_s", "uint", True, claims.TIME_MIN_S, claims.TIME_MAX_S),
@@ -56,6 +59,11 @@ TABLES = {
         + ((21, "tokens", "ids", True, 0, 100), (22, "kids", "ids", True, 0, keyset.KEYS_MAX)),
     ),
     LOCK: (SCOPE_CONFIGURATION, _DEVICE + _COMMON + _LOCK + ((23, "mode", "uint", True, MODE_SOFT, MODE_NOW),)),
+    REKEY: (
+        SCOPE_CONFIGURATION,
+        _DEVICE + _COMMON + ((9, "wrapped", "bytes", True, WRAPPED_BYTES, WRAPPED_BYTES),) + _VERSION,
+    ),
+    PLANNED_REMOVAL: (SCOPE_MAINTENANCE, _DEVICE + _COMMON + ((10, "leave_s", "uint", True, 60, LEAVE_MAX_S),)),
 }
 CODES = claims.Codes(r.ORDER_MALFORMED, r.ORDER_UNKNOWN_CLAIM, r.ORDER_MISSING_CLAIM, r.ORDER_CLAIM_RANGE)
 
@@ -85,6 +93,8 @@ class Order:
         self.tokens: "list[bytes]" = found.get("tokens", [])
         self.kids: "list[bytes]" = found.get("kids", [])
         self.mode: int = found.get("mode", 0)
+        self.wrapped: bytes = found.get("wrapped", b"")
+        self.leave_s: int = found.get("leave_s", 0)
         self.key_set = key_set
 
     def __repr__(self) -> str:
@@ -199,6 +209,8 @@ def _check_target(order: Order, context: "Context") -> None:
         held = context.versions.get(order.kind, 0)
         if order.version <= held:
             raise Refused(r.ORDER_VERSION_OLD, "version %d, %d is in force" % (order.version, held))
+        if order.kind == REKEY and order.version != held + 1:
+            raise Refused(r.ORDER_CLAIM_RANGE, "key generation %d, the next is %d" % (order.version, held + 1))
     if order.kind == RELEASE and order.lock not in context.locks:
         raise Refused(r.ORDER_UNKNOWN_LOCK, "no such lock holds")
     for alarm in order.alarms:

@@ -37,6 +37,9 @@ TOKEN_USED_TABLE_FULL = const(22)
 TOKEN_CLAIM_RANGE = const(23)
 TOKEN_KEY_REVOKED = const(24)
 TOKEN_NO_KEY_SET = const(25)
+TOKEN_LIVE_CODE = const(26)
+TOKEN_LIVE_CODE_WRONG = const(27)
+TOKEN_NO_HOLDER_KEY = const(28)
 
 # 40–59 signed orders
 ORDER_MALFORMED = const(40)
@@ -76,6 +79,7 @@ GATE_CURRENT_BEFORE_START = const(108)
 GATE_NO_SESSION = const(109)
 GATE_BUTTON_STUCK = const(110)
 GATE_LIMIT_SPENT = const(111)
+GATE_REMOVAL = const(112)
 
 # 120–149 why a session ended or paused
 END_WELDER = const(120)
@@ -113,6 +117,7 @@ ALARM_BUTTON_STUCK = const(164)
 ALARM_FLASH_FAILED = const(165)
 ALARM_REMOVAL = const(166)
 ALARM_SILENT = const(167)
+ALARM_EMERGENCY = const(168)
 
 # 200–219 frames and streams
 FRAME_CRC = const(200)

@@ -55,7 +55,8 @@ TABLE = (
     (12, "permit_to_s", "uint", False, claims.TIME_MIN_S, claims.TIME_MAX_S),
     (13, "limit_s", "uint", True, 1, LIMIT_MAX_S),
     (14, "offline_s", "uint", True, 0, LIFE_PERMIT_MAX_S),
-)  # 15, the holder's key, is reserved: refused until it means something
+    (15, "proof", "bytes", False, 16, 16),
+)
 CODES = claims.Codes(r.TOKEN_MALFORMED, r.TOKEN_UNKNOWN_CLAIM, r.TOKEN_MISSING_CLAIM, r.TOKEN_CLAIM_RANGE)
 
 
@@ -83,6 +84,7 @@ class Claims:
         self.permit_to_s: "int | None" = found.get("permit_to_s")
         self.limit_s: int = found["limit_s"]
         self.offline_s: int = found["offline_s"]
+        self.proof: "bytes | None" = found.get("proof")
         self.clock_s = 0  # where the tentative floor of an unsure clock moves to; 0 leaves it alone
 
     def __repr__(self) -> str:

@@ -14,7 +14,7 @@ import os
 import random
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -53,10 +53,10 @@ class _File:
         """Return what the running program sees."""
         return os.pread(self.handle, os.fstat(self.handle).st_size, 0)
 
-    def torn(self, draw: random.Random) -> bytes:
+    def torn(self, draw: random.Random, shares: Sequence[float]) -> bytes:
         """Return what a power cut leaves: each sector of each write that was not synced is there or isn't."""
         left = bytearray(self.synced)
-        kept = draw.choice((0.0, 0.5, 0.9, 1.0))
+        kept = draw.choice(shares)
         for offset, data in self.waiting:
             if data is None:
                 if draw.random() < kept:
@@ -78,6 +78,7 @@ class Disk:
         events: writes, syncs and changes of names so far.
         on_event: called after each of them, on whatever thread made it, under the disk's lock.
         last_written: name of the file that was written last, empty after a sync.
+        shares: how much of a file's writes that were not synced a power cut leaves; one is drawn for each file.
         fail_sync: asked before each fsync with the file's name; True makes that one fail.
     """
 
@@ -86,6 +87,7 @@ class Disk:
         self.folder = folder.resolve()
         self.events = 0
         self.last_written = ""
+        self.shares: Sequence[float] = (0.0, 0.5, 0.9, 1.0)
         self.on_event: Callable[[], None] = lambda: None
         self.fail_sync: Callable[[str], bool] = lambda _name: False
         self.name = f"disk-{id(self)}"
@@ -126,7 +128,7 @@ class Disk:
                     inode = draw.choice((now, synced)).get(name)
                     file = self._files.get(inode) if inode is not None else None
                     if file is not None:
-                        image[str((place / name).relative_to(self.folder))] = file.torn(draw)
+                        image[str((place / name).relative_to(self.folder))] = file.torn(draw, self.shares)
             return image
 
     def cut_power(self, draw: random.Random, folder: Path) -> None:

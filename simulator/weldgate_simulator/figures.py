@@ -46,7 +46,7 @@ class Figure(NamedTuple):
     """One measurement, as `build/bench.json` has it."""
 
     name: str
-    value: float
+    value: int | float
     unit: str
     note: str
 

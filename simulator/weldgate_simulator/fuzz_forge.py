@@ -1,12 +1,15 @@
 """Keys, good objects and forgeries of them: what the fuzzer's signed input is made of.
 
-The keys are derived from constants and signatures from RFC 6979, so that a seed gives the same bytes again.
+The keys are derived from constants, signatures from RFC 6979 or their own message, so that a seed gives the same bytes
+again.
 """
 
+import hashlib
 from random import Random
 from typing import Any
 
 import cbor2
+import gmalg
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 
@@ -16,6 +19,7 @@ from weldgate_simulator.fuzz_parsers import KINDS
 
 __all__ = [
     "ISSUER",
+    "NATIONAL",
     "NOW_S",
     "ROOT",
     "ROOT_KID",
@@ -42,22 +46,49 @@ _N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # the c
 class Signer:
     """A fixed key pair."""
 
+    alg = cose.ES256
+
     def __init__(self, secret: int) -> None:
         self._private = ec.derive_private_key(secret, ec.SECP256R1())
         point = self._private.public_key().public_numbers()
         self.public = point.x.to_bytes(32, "big") + point.y.to_bytes(32, "big")
         self.kid = cose.key_id(self.public)
 
+    def head(self) -> bytes:
+        """Return the protected header that names this key."""
+        return cbor2.dumps({1: self.alg, 4: self.kid}, canonical=True)
+
     def sign(self, kind: bytes, payload: bytes, protected: bytes | None = None) -> bytes:
         """Return a signed object over any payload."""
-        head = cbor2.dumps({1: -7, 4: self.kid}, canonical=True) if protected is None else protected
+        head = self.head() if protected is None else protected
         covered = cbor2.dumps(["Signature1", head, b"weldgate/" + kind + b"/1", payload])
+        return cbor2.dumps([head, {}, payload, self._signature(covered)])
+
+    def _signature(self, covered: bytes) -> bytes:
         der = self._private.sign(covered, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
         r, s = utils.decode_dss_signature(der)
-        return cbor2.dumps([head, {}, payload, r.to_bytes(32, "big") + s.to_bytes(32, "big")])
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+class _NationalSigner(Signer):
+    """A fixed key pair of SM2."""
+
+    alg = cose.SM2_SM3
+
+    def __init__(self, secret: int) -> None:
+        self._secret = secret.to_bytes(32, "big")
+        self.public = bytes(gmalg.SM2().generate_pk(self._secret)[-64:])
+        self.kid = cose.key_id(self.public, self.alg)
+
+    def _signature(self, covered: bytes) -> bytes:
+        nonces = Random(hashlib.sha256(self._secret + covered).digest())  # noqa: S311 - a seed gives the same bytes
+        signer = gmalg.SM2(self._secret, b"1234567812345678", b"\x04" + self.public, rnd_fn=nonces.getrandbits)
+        r, s = signer.sign(covered)
+        return bytes(r + s)
 
 
 ROOT, ISSUER, _SHORT, STRANGER = (Signer(secret) for secret in (0x5EED01, 0x5EED02, 0x5EED03, 0x5EED04))
+NATIONAL = _NationalSigner(0x5EED05)
 ROOT_KID = ROOT.kid
 
 
@@ -70,13 +101,13 @@ def _entry(signer: Signer, scopes: int, **other: Any) -> dict[int, Any]:
         5: 259_200,
         6: NOW_S - 30 * _DAY_S,
         7: NOW_S + 700 * _DAY_S,
-        8: -7,
+        8: signer.alg,
     }
 
 
 def set_claims(version: int, id_: bytes) -> dict[int, Any]:
-    """Return a key set's claims with the two issuer keys."""
-    keys = [_entry(ISSUER, 31), _entry(_SHORT, 2, area="99")]
+    """Return a key set's claims with the three issuer keys."""
+    keys = [_entry(ISSUER, 31), _entry(_SHORT, 2, area="99"), _entry(NATIONAL, 31)]
     return {4: NOW_S + 300 * _DAY_S, 6: NOW_S - _DAY_S, 7: id_, 18: version, 20: keys}
 
 
@@ -155,9 +186,19 @@ def other_payload(draw: Random, good: bytes, other: bytes) -> bytes:
     return bytes(out)
 
 
-def _by_stranger(kind: bytes, payload: bytes) -> bytes:
-    """Return what somebody without the key signs in the name of the key."""
-    return STRANGER.sign(kind, payload, cbor2.dumps({1: -7, 4: ISSUER.kid}, canonical=True))
+def _by_another(draw: Random, kind: bytes, payload: bytes) -> bytes:
+    """Return what somebody without the key signs in the name of the key, or a key of the other suite does."""
+    mixed = {1: draw.choice((cose.ES256, cose.SM2_SM3)), 4: draw.choice((ISSUER, NATIONAL)).kid}
+    signer, head = draw.choice(
+        (
+            (STRANGER, ISSUER.head()),
+            (STRANGER, NATIONAL.head()),
+            (ISSUER, NATIONAL.head()),
+            (NATIONAL, ISSUER.head()),
+            (STRANGER, dumps(mixed)),
+        )
+    )
+    return signer.sign(kind, payload, head)
 
 
 def forged(draw: Random, good: bytes, other: bytes, kind: bytes, rows: fuzz_bytes.Rows) -> bytes:
@@ -168,7 +209,7 @@ def forged(draw: Random, good: bytes, other: bytes, kind: bytes, rows: fuzz_byte
     if dice < 12:
         return other_payload(draw, good, other)
     if dice == 12:
-        return _by_stranger(kind, cbor2.loads(good)[2])
+        return _by_another(draw, kind, cbor2.loads(good)[2])
     if dice == 13:
         return _SHORT.sign(kind, cbor2.loads(good)[2])  # another area, and hardly a scope
     if dice == 14:

@@ -21,6 +21,7 @@ from weldgate_protocol import (
     cose,
     frame,
     keyset,
+    live,
     messages,
     order,
     p256,
@@ -56,7 +57,16 @@ if TYPE_CHECKING:
 
     Parser = Callable[["World", bytes], bytes]
 
-KINDS = (order.RELEASE, order.CLEAR_ALARM, order.CONFIG, order.KEY_SET, order.REVOCATIONS, order.LOCK, order.REKEY)
+KINDS = (
+    order.RELEASE,
+    order.CLEAR_ALARM,
+    order.CONFIG,
+    order.KEY_SET,
+    order.REVOCATIONS,
+    order.LOCK,
+    order.REKEY,
+    order.PLANNED_REMOVAL,
+)
 SECTOR = 512  # bytes: flash images are small, the formats are the same
 RING_SECTORS = 4
 RING_BYTES = RING_SECTORS * SECTOR
@@ -174,6 +184,10 @@ def _chip(world: World, data: bytes) -> bytes:
 
 def _base45(_world: World, data: bytes) -> bytes:
     return base45.encode(base45.decode(data)).encode()
+
+
+def _live(_world: World, data: bytes) -> bytes:
+    return live.to_text(*live.from_text(printable(data))).encode()
 
 
 def _cose(_world: World, data: bytes) -> bytes:
@@ -331,6 +345,7 @@ PARSERS: "dict[str, Parser]" = {
     "message": _message,
     "chip": _chip,
     "base45": _base45,
+    "live": _live,
     "cose": _cose,
     "token": _token,
     "scanner": _scanner,

@@ -25,7 +25,7 @@ from weldgate_protocol.reasons import TOOL_TIMEOUT
 from . import tether
 from .broker import Broker, NatsBroker, free_port
 
-__all__ = ["Line", "LineError", "bench", "wait_for"]
+__all__ = ["Line", "LineError", "bench", "cpu_s", "wait_for"]
 
 _WAIT_S = 60.0
 _POLL_S = 0.02
@@ -236,7 +236,7 @@ pack_ms = 20
         pids = {"broker": self.broker.pid}
         for name, process in (("collector", self._collector), ("consumer", self._consumer)):
             pids[name] = process.pid if process is not None else 0
-        return {name: _cpu_s(pid) for name, pid in pids.items() if pid}
+        return {name: cpu_s(pid) for name, pid in pids.items() if pid}
 
     def _spawn(self, name: str, command: list[str]) -> "subprocess.Popen[bytes]":
         with (self.folder / f"{name}.log").open("ab") as log:
@@ -301,7 +301,8 @@ def _query(path: Path, query: str) -> list[Any]:
         connection.close()
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
+    """Return the CPU seconds that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

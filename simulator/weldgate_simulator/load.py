@@ -171,8 +171,12 @@ class Sender(asyncio.Protocol):
             if self._transport is not None:
                 self._transport.close()
 
+    def _allowed(self) -> int:
+        """Return the highest number that may be sent by now."""
+        return self.total
+
     def _send(self) -> None:
-        last = min(self.total, self._conversation.acked + self._window)
+        last = min(self._allowed(), self._conversation.acked + self._window)
         if self._next <= last:
             self._conversation.sent(last)
             self._write(b"".join(self._wires[self._next - 1 : last]))

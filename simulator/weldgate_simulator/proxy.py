@@ -102,7 +102,12 @@ class Proxy:
             self._writers.add(writer)
             task = asyncio.ensure_future(self._carry(reader, writer))
             tasks.add(task)
-            task.add_done_callback(tasks.discard)
+
+            def over(done: asyncio.Task[None]) -> None:
+                tasks.discard(done)
+                writer.transport.abort()  # a task that is cancelled before it began closes nothing
+
+            task.add_done_callback(over)
 
         try:
             server = await asyncio.start_server(came, "127.0.0.1", 0)

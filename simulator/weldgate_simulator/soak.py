@@ -13,6 +13,8 @@ import ctypes
 import json
 import os
 import random
+import sqlite3
+import subprocess
 import sys
 import tempfile
 import time
@@ -29,7 +31,7 @@ from .soak_faults import FAULTS, Fault
 from .soak_files import FILE_FAULTS
 from .soak_site import Site, Size
 
-__all__ = ["ALL_FAULTS", "Outcome", "main", "run"]
+__all__ = ["ALL_FAULTS", "Outcome", "main", "platform_late", "run"]
 
 ALL_FAULTS = {**FAULTS, **FILE_FAULTS}
 LATE = "platform-late"
@@ -111,9 +113,9 @@ def run(
             told = f"site {number}, {'mosquitto' if mosquitto else 'nats-server'}"
             _say(f"{told}, seed {seed}: {size.chips} chips, {size.rate:.0f} frames/s")
             if late:
-                _one(site, LATE, Fault(_platform_late, lambda: ""), outcome)
+                _one(site, LATE, Fault(platform_late, lambda: ""), outcome)
             for _ in range(_SITE_FAULTS):
-                if time.monotonic() >= until_s or names == [LATE]:
+                if names == [LATE] or (outcome.faults and time.monotonic() >= until_s):
                     break
                 if not waiting:
                     waiting = [name for name in names if name != LATE]
@@ -130,7 +132,7 @@ def _one(site: Site, name: str, fault: Fault, outcome: Outcome) -> bool:
     try:
         lost = fault.do(site)
         found = site.settle()
-    except (WeldgateError, OSError) as error:
+    except (WeldgateError, OSError, ValueError, sqlite3.Error, subprocess.SubprocessError) as error:
         outcome.failed(name, error)
         _say(f"  {name}: {error}")
         return False
@@ -145,7 +147,7 @@ def _one(site: Site, name: str, fault: Fault, outcome: Outcome) -> bool:
     return not troubles
 
 
-def _platform_late(site: Site) -> list[Trouble]:
+def platform_late(site: Site) -> list[Trouble]:
     """Start the platform for the first time after a long while of traffic."""
     site.flow(4)
     site.line.start_consumer()
@@ -179,6 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", default=every, choices=every, metavar="FAULT", help=", ".join(every))
     parser.add_argument("--chips", type=int, default=12, help="on a site")
     parser.add_argument("--rate", type=float, default=500.0, help="frames recorded a second, by all together")
+    parser.add_argument("--pause", type=float, default=1.5, help="seconds of traffic at a step of a fault, about")
     parser.add_argument("--plant", default="", metavar="PRAGMA", help="an SQLite pragma that spoils the store: found?")
     options = parser.parse_args(arguments)
     _own_mounts()
@@ -191,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     outcome = Outcome()
     began_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="weldgate-soak-", ignore_cleanup_errors=True) as folder:
-        size = Size(options.chips, options.rate)
+        size = Size(options.chips, options.rate, options.pause)
         run(options.seconds, options.seed, names, size, outcome, Path(folder), options.plant)
     told: dict[str, Any] = outcome.told()
     if options.json:

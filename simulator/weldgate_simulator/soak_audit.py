@@ -8,13 +8,16 @@ and runs no code of the product. Two moments are looked at:
 - ``settled``: everything has calmed down, and the three sets are as they must be for good.
 """
 
+import shutil
 import sqlite3
+import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from .ledger import covered, read_consumer, read_store
+from .ledger import Own, covered, read_consumer, read_store, segment_files
 from .ledger_flash import Row
 from .soak_chips import RingChip
 
@@ -23,6 +26,7 @@ __all__ = ["Settled", "Trouble", "came_again", "kept", "settled"]
 _Line = tuple[int, int]
 _Numbers = dict[_Line, set[int]]
 _TAG_BYTES = 8
+_TRIES, _TRY_S = 20, 0.1
 _SHOWN = 5  # numbers named of one line
 
 
@@ -50,15 +54,20 @@ class Settled(NamedTuple):
     doubled: list[Trouble]
 
 
-def kept(chips: Sequence[RingChip], store: Path) -> list[Trouble]:
+def kept(chips: Sequence[RingChip], store: Path, may_declare: int = 0, *, running: bool = False) -> list[Trouble]:
     """Return what was acknowledged and is not in the store, or not as it was sent.
 
     Args:
         chips: their ledgers; nobody may be connected.
-        store: the data folder of a collector that does not run, or can't get anything.
+        store: the collector's data folder.
+        may_declare: how many numbers were declared lost before, of files that were damaged or copied back.
+        running: whether the collector runs.
     """
-    frames, _ = read_store(store)
-    return _missing(chips, _intact(chips, frames), "acknowledged and not stored")
+    frames, own = _read_running(store) if running else _read_stopped(store)
+    declared = covered([], own)
+    if _count(declared) > may_declare:
+        declared = {}
+    return _missing(chips, _union(_intact(chips, frames), declared), "acknowledged and not stored")
 
 
 def settled(
@@ -81,7 +90,10 @@ def settled(
     declared = covered([], own)
     oldest = {(chip.device, chip.epoch): chip.oldest for chip in chips}
     lost = _missing(chips, _union(intact, declared), "acknowledged, and neither stored nor declared")
-    lost += _changed(chips, frames, "stored") + _changed(chips, delivered, "delivered")
+    lost += _changed(chips, frames, "stored")
+    # A flipped bit may have gone upstream before it was found; then its number is declared lost.
+    trusted = [row for row in delivered if row.identity[2] not in declared.get(row.identity[:2], set())]
+    lost += _changed(chips, trusted, "delivered")
     for line, seqs in declared.items():
         if there_still := sorted(seqs & intact.get(line, set())):
             lost.append(_trouble(line, there_still, "declared lost though it is stored"))
@@ -95,7 +107,7 @@ def settled(
             lost.append(_trouble(line, missing, "stored, and neither delivered nor declared"))
     if missing_own := set(own) - set(own_delivered):
         lost.append(Trouble(len(missing_own), f"{len(missing_own)} own records are stored and not delivered"))
-    doubled = _twice(frames, "stored") + _twice(delivered, "delivered")
+    doubled = _twice(frames, "stored") + _twice(trusted, "delivered")
     if again:
         doubled.append(Trouble(again, f"{again} rows came to the consumer again"))
     return Settled(sum(chip.acknowledged for chip in chips), _count(intact), _count(there), told, lost, doubled)
@@ -113,6 +125,28 @@ def came_again(journal: Path) -> int:
         return int(found[0])
     finally:
         connection.close()
+
+
+def _read_running(store: Path) -> tuple[list[Row], list[Own]]:
+    """Read beside the collector, which may be changing files just now; on a full disk SQLite can only read a copy."""
+    for _ in range(_TRIES):
+        try:
+            return read_store(store)
+        except (sqlite3.Error, OSError, ValueError):
+            time.sleep(_TRY_S)  # a file is sealed or removed at this moment
+    return _read_stopped(store)
+
+
+def _read_stopped(store: Path) -> tuple[list[Row], list[Own]]:
+    """Read a copy, in which the log is played back as at a start; the files stay as the kill left them."""
+    with tempfile.TemporaryDirectory(prefix="soak-look-") as name:
+        looked = Path(name)
+        shutil.copytree(store / "segments", looked / "segments", ignore=shutil.ignore_patterns("*-shm"))
+        for path in segment_files(looked):
+            connection = sqlite3.connect(path)
+            connection.execute("SELECT count(*) FROM records").fetchone()
+            connection.close()
+        return read_store(looked)
 
 
 def _intact(chips: Sequence[RingChip], rows: Iterable[Row]) -> _Numbers:

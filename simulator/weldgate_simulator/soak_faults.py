@@ -103,7 +103,7 @@ def uplink_cut(site: Site) -> list[Trouble]:
 
 def clock_jumps(site: Site) -> list[Trouble]:
     """Set the collector's clock a day ahead, a day back, and to 1970, and let it start like that too."""
-    lost = _restarted(site, on_hardware=True)
+    lost = _on_hardware(site)
     hardware = Hardware(site.folder)
     for offset_s in site.draw.sample((_DAY_S, -_DAY_S, -_YEARS_S), 3):
         hardware.clock(offset_s)
@@ -136,7 +136,7 @@ def clock_jumps_faketime(site: Site) -> list[Trouble]:
 
 def power_cut(site: Site) -> list[Trouble]:
     """Cut the power: what was not synced is there or not, torn at sectors; then start on what the disk has."""
-    lost = _restarted(site, on_hardware=True)
+    lost = _on_hardware(site)
     hardware = Hardware(site.folder)
     failing = site.draw.random() < 0.5
     site.flow()
@@ -176,13 +176,12 @@ def fsync_fails(site: Site) -> list[Trouble]:
     return site.kill_and_look()
 
 
-def _restarted(site: Site, *, on_hardware: bool) -> list[Trouble]:
-    """Stop the collector gracefully and start it on our hardware, or as usual."""
+def _on_hardware(site: Site) -> list[Trouble]:
+    """Have the collector run on our hardware."""
+    if site.is_on_hardware:
+        return []
     site.line.stop_collector()
-    if on_hardware:
-        site.on_hardware()
-    else:
-        site.as_usual()
+    site.on_hardware()
     site.line.start_collector()
     return site.kept()
 

@@ -9,6 +9,7 @@ import resource
 import shutil
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from weldgate_collector import backup_store, check_store, restore_store, salvage_store
@@ -38,7 +39,7 @@ def disk_full(site: Site) -> list[Trouble]:
         site.flow(0.5)
         ballast = place / "ballast"
         free = os.statvfs(place)
-        with ballast.open("wb") as file:
+        with suppress(OSError), ballast.open("wb", buffering=0) as file:  # the collector may be faster to the last byte
             file.write(bytes(max(0, free.f_bavail * free.f_frsize - (site.draw.randrange(256) << 10))))
         site.until("the disk to be full", lambda: not site.line.health().get("ok", True))
         lost = site.kept()
@@ -223,8 +224,8 @@ def _damaged(site: Site, damage: Callable[[Path], None]) -> list[Trouble]:
         site.flow(0.5)
     site.wire.cut()
     site.line.stop_collector()
-    salvage_store(site.line.store)
-    found = [finding.text for report in check_store(site.line.store) for finding in report.findings]
+    salvage_store(site.line.store, tag_matches=site.tag_matches)
+    found = [finding.text for report in check_store(site.line.store, site.tag_matches) for finding in report.findings]
     site.line.start_collector()
     site.wire.join()
     return [Trouble(1, f"after salvage: {text}") for text in found]

@@ -125,6 +125,8 @@ def main(arguments: list[str] | None = None) -> int:
     path = Path(name)
     clock, draw = _Clock(), random.Random(0)  # noqa: S311 - which fsync fails need not repeat
     with Disk(load_config(path).data_dir) as disk:
+        if os.environ.get(PLANT):
+            disk.shares = (0.0,)  # what was not synced is gone for certain
         threading.Thread(
             target=_serve, args=(path.with_name(_SOCKET), disk, clock, draw), name="hardware", daemon=True
         ).start()

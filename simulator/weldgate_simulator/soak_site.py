@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Self
 
 from weldgate_collector import Chip
+from weldgate_protocol.frame import tag_matches
+from weldgate_protocol.keys import HmacKey
 
 from . import soak_audit
 from .broker import Broker, MosquittoBroker, NatsBroker
@@ -29,7 +31,6 @@ from .soak_proxy import PackProxy
 
 __all__ = ["Site", "Size"]
 
-_SETTLE_S = 90.0
 _POLL_S = 0.2
 _RINGS = (80, 400, 1_000_000)  # frames that a chip's ring holds: some have overwritten what is lost, some nothing
 _EXTRA = """
@@ -48,10 +49,19 @@ class Size:
         rate: frames recorded each second by all together.
         pause_s: how long traffic goes on at a step of a fault.
         segment_rows: rows of one segment.
+        settle_s: how long it may take until everybody has everything.
     """
 
-    def __init__(self, chips: int = 12, rate: float = 500.0, pause_s: float = 1.5, segment_rows: int = 1_500) -> None:
-        self.chips, self.rate, self.pause_s, self.segment_rows = chips, rate, pause_s, segment_rows
+    def __init__(
+        self,
+        chips: int = 12,
+        rate: float = 500.0,
+        pause_s: float = 1.5,
+        segment_rows: int = 1_500,
+        settle_s: float = 90.0,
+    ) -> None:
+        self.chips, self.rate, self.pause_s = chips, rate, pause_s
+        self.segment_rows, self.settle_s = segment_rows, settle_s
 
 
 class Site:
@@ -74,6 +84,7 @@ class Site:
         self.size = size
         self.folder = folder
         self.keys: list[Chip] = make_chips(size.chips, secrets.token_bytes(32))
+        self._up = {int(key.device).to_bytes(8, "big"): HmacKey(bytes.fromhex(key.up)) for key in self.keys}
         self._consumer = consumer
         self._pragma = pragma
         self._kind = MosquittoBroker if mosquitto else NatsBroker
@@ -112,11 +123,20 @@ class Site:
         """The folder of the store's files."""
         return self.line.store / "segments"
 
+    def tag_matches(self, raw: bytes) -> bool | None:
+        """Verify a frame's tag as ``store check --chips-file`` does; None for a chip that is not of this site."""
+        return tag_matches(raw, self._up[raw[2:10]]) if raw[2:10] in self._up else None
+
     def as_usual(self) -> None:
         """Let the next start of the collector be an ordinary one."""
         self.line.collector_command = [sys.executable, "-m", "weldgate_collector"]
         if self._pragma:
             self.line.collector_command = hardware_command(self._pragma)
+
+    @property
+    def is_on_hardware(self) -> bool:
+        """Whether the collector was started on a disk and a clock of ours."""
+        return self.line.collector_command == hardware_command(self._pragma)
 
     def on_hardware(self) -> None:
         """Let the next start of the collector be on a disk and a clock of ours."""
@@ -143,7 +163,8 @@ class Site:
         """Return what was acknowledged and is not stored; with the chips held off, and joined again after it."""
         self.wire.cut()
         try:
-            return soak_audit.kept(self.traffic.chips, self.line.store)
+            running = self.line.collector_pid != 0 and self.line.ended() != "collector"
+            return soak_audit.kept(self.traffic.chips, self.line.store, self._declared, running=running)
         finally:
             self.wire.join()
 
@@ -152,7 +173,7 @@ class Site:
         self.wire.cut()
         try:
             self.line.kill_collector()
-            lost = soak_audit.kept(self.traffic.chips, self.line.store)
+            lost = soak_audit.kept(self.traffic.chips, self.line.store, self._declared)
             self.as_usual()
             self.line.start_collector()
         finally:
@@ -180,7 +201,7 @@ class Site:
         """Record no more, wait until all have everything, judge, and let traffic go on."""
         traffic = self.traffic
         rate, traffic.rate = traffic.rate, 0.0
-        deadline_s = time.monotonic() + _SETTLE_S
+        deadline_s = time.monotonic() + self.size.settle_s
         while True:
             found = self._judge()
             if (traffic.waiting == 0 and not found.lost) or time.monotonic() > deadline_s:

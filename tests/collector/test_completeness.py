@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -96,7 +97,89 @@ def test_planted_hole_is_found_in_any_segment(tmp_path: Path) -> None:
     with Reader(tmp_path) as reader:
         found = list(find_gaps(reader))
     assert [gap.state for gap in found] == ["missing", "missing"]
-    assert found[1][2:] == (298, 298, NOW_MS + 299, "missing", None)
+    assert found[1][2:] == (298, 298, NOW_MS + 299, "missing", None)  # no hello of the chip is on record
+
+
+def test_missing_numbers_say_whether_the_chip_holds_them(tmp_path: Path, talker: Any) -> None:
+    """By the oldest number of its latest hello; a chip whose flash was formatted since holds none of them."""
+
+    def forget(*seqs: int) -> None:
+        connection = sqlite3.connect(list_segments(tmp_path / "data")[-1].path)
+        connection.execute(f"DELETE FROM records WHERE kind = 1 AND seq IN ({', '.join('?' * len(seqs))})", seqs)
+        connection.commit()
+        connection.close()
+
+    def held() -> list[tuple[int, int, bool | None]]:
+        with Reader(tmp_path / "data") as reader:
+            return [(gap.first, gap.last, gap.held) for gap in find_gaps(reader) if gap.epoch == EPOCH]
+
+    async def visit(chip: Any, oldest: int, first: int, last: int) -> None:
+        async with _house(tmp_path / "data") as home:
+            await chip.come_online(home.link, oldest, last)
+            chip.send(*[chip.frame(seq) for seq in range(first, last + 1)])
+            await chip.acked(last)
+
+    asyncio.run(visit(talker(1), 1, 1, 20))
+    forget(3, 9, 10, 11)
+    assert held() == [(3, 3, True), (9, 11, True)]
+    asyncio.run(visit(talker(1), 10, 21, 22))
+    assert held() == [(3, 3, False), (9, 9, False), (10, 11, True)]
+    asyncio.run(visit(talker(1, b"\xb0\0\0\1"), 1, 1, 5))
+    assert held() == [(3, 3, False), (9, 11, False)]
+
+
+def test_rows_that_come_while_it_is_proved_make_no_gap(tmp_path: Path) -> None:
+    """The chip goes on, one segment follows another, and retention takes the oldest two, one of them read already."""
+    store(tmp_path, *[frame(seq, 7) for seq in range(1, 291)])
+    writer = Writer(tmp_path, 0, 1000, lambda _index: None, segment_rows=100)
+    writer.start()
+    reached = [290]
+
+    def more() -> None:
+        for _ in range(5):
+            writer.put([frame(seq, 7) for seq in range(reached[0] + 1, reached[0] + 11)])
+            writer.submit(lambda _connection: None).result(20)
+            reached[0] += 10
+        if reached[0] == 390:
+            for segment in list_segments(tmp_path)[:2]:
+                segment.path.unlink()
+        reader.close()
+
+    with Reader(tmp_path) as reader:
+        before = reader.segments()
+        lines = list(prove_lines(reader, breathe=more))
+        after = reader.segments()
+    writer.stop()
+
+    assert before[-1] in after[:-1]
+    assert [(line.stored, line.gaps) for line in lines] == [(290 - before[-1].first + 1, [])]
+
+
+def test_proof_has_nothing_open_while_it_rests(tmp_path: Path) -> None:
+    """So that whatever fills up meanwhile can be sealed; and it ends when it is told to, however long it would rest."""
+    store(tmp_path, *[frame(seq, 7) for seq in range(1, 251)])
+    opened: list[sqlite3.Connection] = []
+    resting = threading.Event()
+
+    def seam(path: str) -> sqlite3.Connection:
+        opened.append(connect(path))
+        return opened[-1]
+
+    class Resting(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            resting.set()
+            return super().wait(None)
+
+    proof = Proof(lambda: Reader(tmp_path, seam), 3600)
+    proof._stop = Resting()
+    proof.start()
+    assert resting.wait(20)
+
+    for connection in opened:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            connection.execute("SELECT 1")
+    proof.stop()
+    assert proof.proved.lines == 0
 
 
 def test_chip_silent_for_400_days_makes_no_gap(tmp_path: Path) -> None:

@@ -131,6 +131,33 @@ def test_order_expires_and_says_so(house: Any, talker: Any, eventually: Any) -> 
     asyncio.run(scene())
 
 
+def test_clock_that_is_set_ahead_for_a_while_expires_nothing(
+    house: Any, talker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A day ahead and back again: the order is still there; a clock that stays ahead is believed after ten minutes."""
+    clock_s, ahead_s, real_s = [0.0], [0.0], time.time()
+    monkeypatch.setattr(time, "time", lambda: real_s + clock_s[0] + ahead_s[0])
+
+    async def scene() -> None:
+        async with house(clock_s=lambda: clock_s[0]) as h:
+            h.downlink._now_s = time.time
+            h.downlink.sweep()
+            await h.downlink.put(order(expires_s=int(real_s) + 3_600))
+            for ahead, passed_s, left in (
+                (86_400, 1, 1),
+                (86_400, 300, 1),
+                (0, 1, 1),
+                (86_400, 1, 1),
+                (86_400, 600, 0),
+            ):
+                ahead_s[0] = float(ahead)
+                clock_s[0] += passed_s
+                h.downlink.sweep()
+                assert len(h.downlink) == left
+
+    asyncio.run(scene())
+
+
 def test_token_ends_by_session_start_or_refusal(house: Any, talker: Any, eventually: Any) -> None:
     """A token's result is the session it started, or the chip's reason."""
 

@@ -322,6 +322,28 @@ def test_presence_is_recorded_on_change_only(house: Any, talker: Any) -> None:
     asyncio.run(scene())
 
 
+def test_a_challenge_is_passed_on_at_once(house: Any, talker: Any) -> None:
+    """M-LIVE-01: a chip that waits for a live code makes a record of the collector's own, with the message."""
+    fields = {"challenge": bytes(range(16)), "token": b"token-01"}
+
+    async def scene() -> None:
+        async with house() as h:
+            chip = talker(1)
+            await chip.come_online(h.link)
+            chip.connection.send(chip.conversation.volatile(messages.CHALLENGE, fields, (1_795_500_000, 0, 2)))
+            chip.heartbeat()
+            chip.heartbeat()
+            await chip.until(lambda: len(chip.events) > 3)
+            chip.connection.close()
+            await chip.until(lambda: chip.is_closed)
+        (record,) = [one for one in map(decode_record, (row.raw for row in h.records(kind=2))) if one.kind == 5]
+
+        assert record.device == (1).to_bytes(8, "big")
+        assert messages.decode(messages.CHALLENGE, record.frame[26:-8]) == fields
+
+    asyncio.run(scene())
+
+
 def test_chip_behind_the_store_is_told_as_a_possible_clone(house: Any, talker: Any) -> None:
     """A chip that says it never sent what we hold leaves a record with the reason."""
 

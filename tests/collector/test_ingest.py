@@ -1,7 +1,8 @@
 """Pure rules of ingest: lines, and what a repeat becomes."""
 
-from weldgate_collector.ingest import Lines, conflict_row, conflicts, frame_row, gap_row, line_key
+from weldgate_collector.ingest import Lines, conflict_row, conflicts, frame_row, gap_row
 from weldgate_collector.store import Record
+from weldgate_collector.store.highs import line_key
 from weldgate_protocol.collector_record import decode_record
 
 DEVICE, EPOCH = (7).to_bytes(8, "big"), b"\0\0\0\1"

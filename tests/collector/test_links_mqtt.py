@@ -113,6 +113,29 @@ def test_answers_that_the_broker_drops_are_named(tmp_path: Path, monkeypatch: py
         play(site(tmp_path, 1, broker.port, 'username = "t"\npassword_file = "password"\n'), scene)
 
 
+def test_new_password_is_taken_up_without_a_restart(tmp_path: Path) -> None:
+    """The file is read at each connection; one that can't be read is the link's trouble and no more."""
+    users = {"t": ("right", "weldgate/1/t")}
+    password = tmp_path / "password"
+    write_secret(password, b"old")
+
+    async def scene() -> None:
+        more = 'username = "t"\npassword_file = "password"\n'
+        service = Service(load_config(site(tmp_path, 1, broker.port, more)))
+        await service.start()
+        try:
+            await until(lambda: "refuses" in str(link(service)["trouble"]))
+            password.unlink()
+            await until(lambda: str(password) in str(link(service)["trouble"]))
+            write_secret(password, b"right")
+            await up(service)
+        finally:
+            await service.stop()
+
+    with NatsBroker(tmp_path / "b", users=users) as broker:
+        asyncio.run(scene())
+
+
 def test_broker_killed_and_started_again_loses_nothing(tmp_path: Path, broker: NatsBroker) -> None:
     """Every conversation is over with the broker; chips say hello again and send what was not acknowledged."""
     load = Load(make_chips(3, ROOT), 400, window=8)

@@ -60,7 +60,7 @@ def play(broker: Broker, scene: Callable[[MqttLink, list[Peer]], Awaitable[None]
     async def whole() -> None:
         server = await asyncio.start_server(broker.serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        link = MqttLink(MqttSection(port=port, backoff_max_s=0.05), "t", "", "")
+        link = MqttLink(MqttSection(port=port, backoff_max_s=0.05), "t", str, "")
         peers: list[Peer] = []
 
         def accept(connection: Connection) -> Peer:
@@ -189,7 +189,7 @@ def test_broker_by_tls(tmp_path: Path) -> None:
     with NatsBroker(tmp_path / "broker", tls=authority.issue("broker")) as broker:
 
         async def connects(ca_file: Path) -> tuple[bool, str]:
-            link = MqttLink(MqttSection(host="127.0.0.1", port=broker.port), "t", "", str(ca_file))
+            link = MqttLink(MqttSection(host="127.0.0.1", port=broker.port), "t", str, str(ca_file))
             await link.start(Peer)
             try:
                 await asyncio.wait_for(until(lambda: link.status().up or link.status().faults > 0), 20)

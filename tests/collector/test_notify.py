@@ -1,15 +1,17 @@
 """What systemd hears, over a real datagram socket."""
 
+import asyncio
 import os
 import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from weldgate_collector import add_chips
+from weldgate_collector import add_chips, entry
 from weldgate_collector.notify import Notifier
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "SOCK_CLOEXEC"), reason="Linux")
@@ -73,3 +75,39 @@ def test_program_says_that_it_is_ready_alive_and_stopping(tmp_path: Path) -> Non
     assert heard[0] == "READY=1"
     assert {text.split("\n")[0] for text in heard[1:]} == {"WATCHDOG=1"}
     assert "0 chips online" in heard[1]
+
+
+def test_service_that_stands_still_is_not_fed() -> None:
+    """The loop may turn and the service not: its rounds count, and systemd starts it again when they end."""
+    looks, late_s, fed = [0], [0.0], [0]
+
+    class Manager(Notifier):
+        def alive(self, status: str) -> None:
+            fed[0] += 1
+
+    class Standing:
+        @property
+        def ticked_s(self) -> float:
+            looks[0] += 1
+            return asyncio.get_running_loop().time() - late_s[0]
+
+        def health(self) -> dict[str, Any]:
+            return {"ok": False, "store": "disk full", "chips_online": 1, "backlog_rows": 2}
+
+    async def scene() -> list[int]:
+        service: Any = Standing()
+        beats = asyncio.create_task(entry._beat(service, Manager({"WATCHDOG_USEC": "3000"}, 1)))
+        found = []
+        async with asyncio.timeout(20):
+            for late in (0.0, entry._ROUNDS_LATE_S + 1, 0.0):
+                late_s[0], fed[0], until = late, 0, looks[0] + 3
+                while looks[0] < until:
+                    await asyncio.sleep(0)
+                found.append(fed[0])
+        beats.cancel()
+        return found
+
+    good, late, again = asyncio.run(scene())
+
+    assert late == 0
+    assert min(good, again) > 0

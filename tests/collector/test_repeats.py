@@ -60,3 +60,28 @@ def test_look_up_that_fails_costs_the_connection_only(house: Any, talker: Any) -
             assert [record.seq for record in h.records(kind=1)] == [1, 2]
 
     asyncio.run(scene())
+
+
+def test_chip_whose_repeats_are_looked_up_is_not_silent(house: Any, talker: Any, eventually: Any) -> None:
+    """We stopped reading from it: a look-up of minutes costs it nothing, and its ack comes after all."""
+    now_s = [0.0]
+
+    async def scene() -> None:
+        async with house(clock_s=lambda: now_s[0]) as h:
+            chip = talker(1)
+            await chip.come_online(h.link)
+            chip.send(chip.frame(1))
+            await chip.acked(1)
+            looked_up = threading.Event()
+            h.hub._lookups.submit(looked_up.wait, 20)
+            chip.send(chip.frame(1))
+            await eventually(lambda: bool(h.hub._tasks))
+            for _ in range(5):
+                now_s[0] += 60
+                h.hub.sweep()
+            looked_up.set()
+            chip.send(chip.frame(2))
+            await chip.acked(2)
+            assert not chip.is_closed
+
+    asyncio.run(scene())

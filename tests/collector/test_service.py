@@ -168,6 +168,7 @@ def test_control_socket_takes_tokens_orders_and_locks(tmp_path: Path) -> None:
                 {"do": "token", "device": "8", "token": obj},
                 {"do": "token", "device": "x", "token": obj},
                 {"do": "token", "device": "9", "token": "WG1:?"},
+                {"do": "live-code", "device": "9", "token": "WGA:?"},
                 {"do": "lock", "device": "9", "mode": 3},
             ):
                 answer = await ask(**asked)

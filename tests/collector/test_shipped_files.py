@@ -67,6 +67,10 @@ def test_dashboard_names_only_metrics_that_exist() -> None:
     named = {name for text in questions for name in re.findall(r"\b(?:weldgate|process)_\w+", text)}
 
     assert len(named) > 25
+    assert {
+        f"weldgate_{name}"
+        for name in ("store_hole_lines", "gap_numbers", "upstream_undelivered", "link_trouble", "orders_ended_total")
+    } <= named
     assert named <= shown
     assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
 

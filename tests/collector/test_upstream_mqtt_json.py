@@ -72,6 +72,17 @@ def test_subscription_that_would_prove_is_denied(tmp_path: Path) -> None:
         store.drained(store.upstream("mqtt-json", name="other", proof="puback", **asked))
 
 
+@pytest.mark.parametrize("kind", ["mqtt", "mqtt-json"])
+def test_new_password_is_taken_up_without_a_restart(tmp_path: Path, kind: str) -> None:
+    """Whoever rotates passwords writes the file anew; the next connection has it."""
+    with NatsBroker(tmp_path / "b", users=USERS) as broker, Store(tmp_path) as store:
+        store.password = "old"
+        upstream = store.upstream(kind, port=broker.port, username="site", client_id="site")
+        wait_until(lambda: "refuse" in upstream.status().trouble, upstream.status)
+        store.password = "right"
+        wait_until(lambda: upstream.status().connected, upstream.status)
+
+
 def test_packs_that_a_broker_drops_are_named(tmp_path: Path) -> None:
     """Numbered packs have receipts: none comes, so that is said, with the topic and the user."""
     with (

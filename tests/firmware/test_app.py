@@ -83,6 +83,20 @@ class TestApp(unittest.TestCase):
         self.play(scene)
         self.assertFalse(self.board.closed)
 
+    def test_new_keys_restart_the_app_once_all_is_written(self):
+        """M-KEY-05: what happened is on flash first, the order's answer among it; then the app ends and begins anew."""
+
+        async def scene(running):
+            await until(lambda: self.board.fed > 3)
+            core = self.app.driver.core
+            core.restart = True
+            core.alarm(reasons.ALARM_EXCEPTION, b"answered", 1, False)
+            await until(running.done)
+            self.assertEqual((len(core.recorder), len(core.facts)), (0, 0))
+
+        self.play(scene)
+        self.assertFalse(self.board.closed)
+
     def test_s1_part_that_fails_opens_the_relay_and_begins_again(self):
         """An error in a part that is not the gate's opens first, is recorded, and the part goes on."""
         calls = []

@@ -8,7 +8,7 @@ sys.path.append(os.getenv("WELDGATE_VECTORS", "tests/vectors") + "/../firmware")
 
 from driver_world import World
 
-from weldgate_firmware import log
+from weldgate_firmware import gate, log
 from weldgate_protocol import messages, reasons
 
 
@@ -71,6 +71,32 @@ class TestChores(unittest.TestCase):
 
         self.assertFalse(world.used("t1"))
         self.assertEqual(int.from_bytes(world.storage.log.get(log.PRUNED), "big"), 200003600)
+
+    def test_forgetting_on_failed_flash_ends_nothing(self):
+        """Flash that fails while expired ids are forgotten is asked again later; a token waits on."""
+        world = World().settle()
+        world.live(expires_s=3600)
+        world.driver.stop()
+        world.run(200)
+        world.driver.time_offered(1577836800 + 200000000 + 7200, 0, 2)
+        world.run(2000)
+        world.show(world.token("t2"))
+        self.assertEqual(world.driver.state, gate.ARMED)
+        self.assertTrue(world.used("t1"))
+        world.driver._chores._tidy_s = 60
+        world.flash.broken = list(range(world.flash.sector_count))
+        for _ in range(5):
+            world.driver.work()
+        tries = world.flash.programs
+        for _ in range(20):
+            world.driver.work()
+
+        self.assertEqual(world.driver.core.failures, 0)
+        self.assertEqual(world.driver.state, gate.ARMED)
+        self.assertEqual(world.flash.programs, tries)
+        world.flash.broken = []
+        world.run(15000)
+        self.assertFalse(world.used("t1"))
 
     def test_what_the_collector_has_is_remembered(self):
         """The log learns now and then through where records are acknowledged."""

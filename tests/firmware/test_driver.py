@@ -28,6 +28,7 @@ class Identity:
     area = SETUP["area"]
     roots = [bytes.fromhex(root) for root in SETUP["roots"]]
     k_up = b"u" * 32
+    k_seal = b"s" * 32
     generation = 0
 
 

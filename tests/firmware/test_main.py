@@ -12,7 +12,7 @@ class Anything:
 
 def imported():
     """Import `main` with stand-ins for what only the module has, and take them away again."""
-    import weldgate_protocol.ec_machine  # noqa: F401 - looks for an emitter, and must not find the stand-in
+    import weldgate_protocol.cose  # noqa: F401 - its machine code looks for an emitter, and must not find the stand-in
 
     before = dict(sys.modules)
     names = ["machine", "network", "esp32"]

@@ -76,8 +76,9 @@ def test_versions_rise_whatever_the_clock_does() -> None:
         (order.CONFIG, {"settings": {1: "x" * 1000}}, reasons.ORDER_TOO_LONG),
         (order.LOCK, {"lock": LOCK, "mode": 3}, reasons.ORDER_CLAIM_RANGE),
         (order.LOCK, {"lock": LOCK, "mode": 1, "life_s": 31 * 86400 + 1}, reasons.ORDER_CLAIM_RANGE),
-        (order.REKEY, {}, reasons.ORDER_UNSUPPORTED),
         (order.UPDATE, {}, reasons.ORDER_UNSUPPORTED),
+        (order.REKEY, {"version": 1, "wrapped": bytes(111)}, reasons.ORDER_CLAIM_RANGE),
+        (order.PLANNED_REMOVAL, {"leave_s": 259201}, reasons.ORDER_CLAIM_RANGE),
     ],
 )
 def test_what_a_chip_would_refuse_is_not_issued(kind: bytes, changes: dict[str, Any], code: int) -> None:

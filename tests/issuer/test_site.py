@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from weldgate_issuer import Issuer, IssuerError
-from weldgate_protocol import keyset, order, reasons, token
+from weldgate_issuer import Issuer, IssuerError, SigningKey
+from weldgate_protocol import cose, keyset, order, reasons, token
+from weldgate_protocol.claims import read_payload
+from weldgate_protocol.keys import unwrap
 
 NOW = 1795500000
 DEVICE = bytes(7) + b"\x07"
@@ -152,3 +154,37 @@ def test_version_is_kept_before_it_is_used(tmp_path: Path) -> None:
     version = made.next_version(order.CONFIG, NOW)
 
     assert Issuer.open(tmp_path / "site").next_version(order.CONFIG, NOW) == version + 1
+
+
+def test_a_key_kept_elsewhere_signs_with_the_site_s_public_index_alone(tmp_path: Path) -> None:
+    """The duty officer's folder holds `issuer.json` and the emergency key: no root secret, no other key."""
+    issuer = Issuer.create(tmp_path / "issuer", NOW)
+    safe = tmp_path / "safe"
+    safe.mkdir()
+    for name in ("issuer.json", "key-emergency.pem"):
+        (safe / name).write_bytes((tmp_path / "issuer" / name).read_bytes())
+        (safe / name).chmod(0o600)
+    key = Issuer.key_from(safe, safe / "key-emergency.pem")
+    (tmp_path / "stranger.pem").write_bytes(SigningKey.generate().to_pem())
+    (tmp_path / "stranger.pem").chmod(0o600)
+
+    assert (key.name, key.scopes) == ("emergency", keyset.SCOPE_EMERGENCY)
+    assert key.kid == issuer.index.keys["emergency"].kid
+    with pytest.raises(IssuerError) as refused:
+        Issuer.key_from(safe, tmp_path / "stranger.pem")
+    assert refused.value.code == reasons.TOOL_NOT_FOUND
+
+
+def test_rekey_wraps_the_next_generation_for_one_chip() -> None:
+    """M-KEY-04: only K_seal of the generation in force opens it, and the chip's verifier takes the order."""
+    issuer = Issuer.generate(NOW)
+    device = (7).to_bytes(8, "big")
+    data = issuer.issue_rekey(device, 4, issued_s=NOW)
+    found = order.TABLES[order.REKEY][1]
+    claims = read_payload(cose.parse_sign1(data).payload, found, order.CODES)
+    new = issuer.chip_secrets(device, 5)
+    k_seal = issuer.chip_secrets(device, 4).seal
+
+    assert claims["version"] == 5
+    assert unwrap(k_seal, claims["id"], 5, claims["wrapped"]) == new.up + new.down + new.seal
+    assert issuer.issue_rekey(device, 4, issued_s=NOW) != data

@@ -77,8 +77,8 @@ def test_site_signs_by_sm2(tmp_path: Path) -> None:
     """Tokens and orders of such a site pass a chip's own verifier, before and after it was written and read back."""
     made = Issuer.generate(NOW, alg=cose.SM2_SM3)
     made.save(tmp_path / "site")
-    write_backup(made, tmp_path / "backup", "a phrase")
-    restored = read_backup(tmp_path / "backup", "a phrase")
+    write_backup(made, tmp_path / "backup", "a phrase of several words")
+    restored = read_backup(tmp_path / "backup", "a phrase of several words")
     for issuer in (made, Issuer.open(tmp_path / "site"), restored):
         key_set = issuer.issue_key_set(issued_s=NOW)
         trusted = keyset.decode(key_set)

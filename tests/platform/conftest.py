@@ -1,10 +1,21 @@
-"""A county with two townships' worth of everything, and somebody of every role in it."""
+"""A county with two townships' worth of everything, and somebody of every role in it.
 
+Django is configured here and not in pyproject.toml, so that no other test needs it. Without a folder the settings
+describe a platform in memory, under keys of its own.
+"""
+
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import django
 import pytest
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "weldgate_platform.settings"
+django.setup()  # before anything below is imported: models need it
+del os.environ["DJANGO_SETTINGS_MODULE"]  # the processes that other tests start must not find it
+
 from django.test import Client
 from django.utils import timezone
 

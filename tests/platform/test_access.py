@@ -39,7 +39,7 @@ def admin_addresses() -> list[str]:
         address = route
         for gap, value in (
             ("<path:object_id>", "1"), ("<id>", "1"), ("<int:content_type_id>", "1"), ("<path:url>", "x"),
-            ("(?P<app_label>registry|accounts|audit|people|sheets)", "registry"),
+            ("(?P<app_label>registry|accounts|audit|people|sheets|starts|ingest)", "registry"),
         ):  # fmt: skip
             address = address.replace(gap, value)
         if "(?P" not in address:
@@ -54,6 +54,7 @@ def addresses(county, fitted) -> dict[str, str]:
         "enterprise": [county.here.enterprise.pk], "machine": [county.here.machine.pk],
         "label": [county.here.machine.code], "area": [county.here.area.key], "end-device": [0],
         **{name: [0] for name in ("person", "reveal-identity", "decide-conflict")},
+        **{name: [0] for name in ("started", "start-code", "start-state")}, "start": [county.here.machine.code],
         **{name: [0] for name in ("import", "bad-rows", "apply-import", "undo-import")},
     }  # fmt: skip
     return {name: reverse(name, args=gaps.get(name, [])) for name in ours()}

@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 
 from weldgate_platform.accounts.models import User
-from weldgate_platform.audit.log import head, record, verify
+from weldgate_platform.audit.log import digest_after, head, record, verify
 from weldgate_platform.audit.models import Entry
 
 
@@ -44,6 +44,18 @@ def test_tampering_is_found_where_it_begins(five, statement: str, number: int) -
 
     assert fault is not None
     assert fault.number == number
+
+
+def test_entry_that_was_changed_together_with_its_own_hash_breaks_the_next(five) -> None:
+    """Whoever changes one must write all that follow anew."""
+    entry = Entry.objects.get(number=3)
+    entry.actor = "wang"
+    _sql(f"UPDATE audit_entry SET actor = 'wang', digest = '{digest_after(five[1].digest, entry)}' WHERE number = 3")
+
+    fault = verify()
+
+    assert fault is not None
+    assert fault.number == 4
 
 
 def test_cut_or_rewritten_log_is_found_by_who_kept_its_head(five) -> None:

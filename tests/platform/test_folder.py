@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 
 from weldgate_issuer.errors import IssuerError
-from weldgate_platform.folder import Database, FolderError, Secrets, Settings, create_folder, parse_database
+from weldgate_platform.folder import (
+    Database,
+    FolderError,
+    Secrets,
+    Settings,
+    collector_keys,
+    create_folder,
+    parse_database,
+)
 from weldgate_protocol import reasons
 
 
@@ -66,6 +74,25 @@ def test_secret_that_others_may_read_is_refused(tmp_path: Path) -> None:
         Secrets.read(tmp_path)
 
     assert caught.value.code == reasons.TOOL_PERMISSIONS
+
+
+def test_collectors_are_known_by_name_and_key_file(tmp_path: Path) -> None:
+    """Relative to the settings; two of one name, or a file that holds no key, stop the platform."""
+    create_folder(tmp_path, "411081")
+    key = tmp_path / "site.key"
+    key.write_text("ab" * 32, encoding="utf-8")
+    key.chmod(0o600)
+    path = tmp_path / "platform.toml"
+    one = '\n[[collector]]\nname = "site"\nkey_file = "site.key"\n'
+    plain = path.read_text(encoding="utf-8")
+    assert collector_keys(tmp_path) == {}
+
+    path.write_text(plain + one, encoding="utf-8")
+    assert collector_keys(tmp_path) == {"site": bytes.fromhex("ab" * 32)}
+    for wrong in (plain + one + one, plain + one.replace('"site"', '"a/b"')):
+        path.write_text(wrong, encoding="utf-8")
+        with pytest.raises(FolderError):
+            collector_keys(tmp_path)
 
 
 @pytest.mark.parametrize("content", ["zz", "00" * 31])

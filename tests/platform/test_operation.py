@@ -65,14 +65,15 @@ def test_tables_behind_fail_the_doctor(made: Path, tmp_path: Path) -> None:
 
 
 def test_audit_verify_prints_the_head_and_finds_tampering(made: Path, tmp_path: Path) -> None:
-    """The account's creation is its first entry."""
+    """The account's creation is its first entry; one row changed breaks it."""
     copy = tmp_path / "copy"
     write_backup(made, tmp_path / "b", PASSPHRASE)
     read_backup(tmp_path / "b", copy, PASSPHRASE)
     head = run("audit", "verify", copy).strip()
-    assert head.startswith("1:")
+    number, _, digest = head.partition(":")
+    assert (int(number) >= 1, len(digest)) == (True, 64)
     with closing(sqlite3.connect(copy / "platform.sqlite3")) as connection, connection:
-        connection.execute("UPDATE audit_entry SET object = 'accounts.User:2'")
+        connection.execute("UPDATE audit_entry SET object = 'accounts.User:9' WHERE number = 1")
 
     run("audit", "verify", copy, "--known", head, code=1)
 

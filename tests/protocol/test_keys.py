@@ -6,7 +6,7 @@ import unittest
 
 from weldgate_protocol import reasons
 from weldgate_protocol.errors import LocalError
-from weldgate_protocol.keys import ChipKeys, connection_key, derive
+from weldgate_protocol.keys import ChipKeys, connection_key, derive, unwrap, wrap
 
 with open((os.getenv("WELDGATE_VECTORS") or "tests/vectors") + "/keys.json") as file:
     VECTORS = json.load(file)
@@ -43,6 +43,28 @@ class TestKeys(unittest.TestCase):
                     bytes.fromhex(case["collector_nonce"]),
                 )
                 self.assertEqual(key.hex(), case["key"])
+
+    def test_wrapped_keys_match_the_vectors(self):
+        """M-KEY-04: keys of a new generation are wrapped and unwrapped byte for byte."""
+        for case in VECTORS["wrap"]:
+            with self.subTest(case["name"]):
+                k_seal, order, secrets, wrapped = [
+                    bytes.fromhex(case[name]) for name in ("k_seal", "order", "secrets", "wrapped")
+                ]
+                self.assertEqual(wrap(k_seal, order, case["generation"], secrets), wrapped)
+                self.assertEqual(unwrap(k_seal, order, case["generation"], wrapped), secrets)
+
+    def test_what_was_wrapped_otherwise_is_nothing(self):
+        """M-KEY-04: another key, order or generation, or a flipped bit, unwraps to nothing."""
+        case = VECTORS["wrap"][0]
+        k_seal, order, wrapped = [bytes.fromhex(case[name]) for name in ("k_seal", "order", "wrapped")]
+        flipped = wrapped[:50] + bytes([wrapped[50] ^ 1]) + wrapped[51:]
+
+        self.assertEqual(unwrap(bytes(32), order, 1, wrapped), b"")
+        self.assertEqual(unwrap(k_seal, bytes(8), 1, wrapped), b"")
+        self.assertEqual(unwrap(k_seal, order, 2, wrapped), b"")
+        self.assertEqual(unwrap(k_seal, order, 1, flipped), b"")
+        self.assertEqual(unwrap(k_seal, order, 1, wrapped[:111]), b"")
 
     def test_each_input_changes_the_key(self):
         """M-KEY-01: no two purposes, devices, generations or roots share a key."""

@@ -50,7 +50,7 @@ class KeySetTest(unittest.TestCase):
         self.refuse(reasons.KEY_SET_VERSION)
 
     def test_malformed_sets_are_refused_whole(self):
-        """M-KEYSET-03, M-KEYSET-05: a broken rule of either table, a foreign id, a point off the curve."""
+        """M-KEYSET-03, M-KEYSET-05, M-SUITE-04: a broken rule of either table, a foreign id, a point off the curve."""
         self.refuse(reasons.KEY_SET_MALFORMED)
 
     def test_time_and_device_must_fit(self):

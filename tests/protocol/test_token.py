@@ -49,7 +49,7 @@ class TokenTest(unittest.TestCase):
         self.refuse(reasons.TOKEN_MALFORMED)
 
     def test_algorithm_comes_from_the_key(self):
-        """M-TOK-04: another algorithm than the key's, or a key of another suite, is refused."""
+        """M-TOK-04, M-SUITE-01: another algorithm than the key's, or a key of an unknown suite, is refused."""
         self.refuse(reasons.TOKEN_ALGORITHM)
 
     def test_key_must_be_trusted(self):

@@ -21,6 +21,8 @@ UNITS = {
     "chip.gate_tick.x86_64_instructions": "instructions",
     "chip.token_check.x86_64_instructions": "instructions",
     "chip.token_check.heap_bytes": "bytes",
+    "chip.sm2_check.x86_64_instructions": "instructions",
+    "chip.sm2_check.heap_bytes": "bytes",
     "chip.lock_to_open_worst_ms": "ms",
     "chip.bypass_to_alarm_worst_ms": "ms",
 }

@@ -30,6 +30,7 @@ def site(run: Run, tmp_path: Path) -> Path:
         (["clear-alarm", "11" * 8, "22" * 8], orders.CLEAR_ALARM),
         (["config", "telemetry_s=10", "heartbeat_s=15"], orders.CONFIG),
         (["revoke", "--token", "33" * 8], orders.REVOCATIONS),
+        (["planned-removal", "--for", "4h"], orders.PLANNED_REMOVAL),
     ],
 )
 def test_orders_are_printed_in_hex_or_json(run: Run, site: Path, arguments: list[str], kind: bytes) -> None:

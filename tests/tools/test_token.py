@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from weldgate_issuer import IssuerError
+from weldgate_issuer import IssuerError, SigningKey, holder_proof
 from weldgate_protocol import cbor, reasons
 from weldgate_protocol.errors import LocalError
 from weldgate_protocol.reason_texts import describe
@@ -236,3 +236,36 @@ def test_site_without_keys(run: Run, tmp_path: Path) -> None:
 
     assert isinstance(result.exception, LocalError)
     assert "weldgate init" in result.exception.message
+
+
+def test_emergency_code_by_a_key_from_the_safe(run: Run, site: Path, tmp_path: Path) -> None:
+    """The duty officer's folder holds the public index and the one key; 4 h at most, one machine, nothing else."""
+    for name in ("issuer.json", "key-emergency.pem"):
+        (tmp_path / name).write_bytes((site / "issuer" / name).read_bytes())
+        (tmp_path / name).chmod(0o600)
+    common = ("token", "issue", "--chip", 7, "--holder", "duty", "--site", tmp_path, "--key-file")
+    key = tmp_path / "key-emergency.pem"
+    made = run(*common, key, "--purpose", "emergency", "--life", "4h")
+    assert made.exit_code == 0, made.output
+
+    assert run("token", "verify", made.stdout.strip(), "--chip", 7, "--site", site).exit_code == 0
+    assert "emergency" in run("token", "show", made.stdout.strip()).output
+    for arguments, code in (
+        (("--purpose", "emergency", "--life", "5h"), reasons.TOKEN_LIFE_TOO_LONG),
+        (("--life", "4h"), reasons.TOKEN_SCOPE),
+    ):
+        refused = run(*common, key, *arguments)
+        assert isinstance(refused.exception, IssuerError)
+        assert refused.exception.code == code
+
+
+def test_token_that_names_its_holders_key(run: Run, site: Path, tmp_path: Path) -> None:
+    """With the holder's key in PEM the token bears claim 15, 16 bytes."""
+    pem = tmp_path / "holder.pem"
+    pem.write_bytes(SigningKey.generate().to_pem())
+    text = run("token", "issue", "--chip", 7, "--holder", "zhang3", "--site", site, "--holder-key", pem).stdout.strip()
+    claims = json.loads(run("token", "show", text, "--json").stdout)["claims"]
+    (proof,) = [claim["value"] for claim in claims if claim["label"] == 15]
+
+    assert proof == holder_proof(SigningKey.from_pem(pem.read_bytes()).public64).hex()
+    assert run("token", "verify", text, "--chip", 7, "--site", site).exit_code == 0

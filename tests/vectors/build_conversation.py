@@ -66,7 +66,25 @@ def build_keys() -> dict[str, list[Case]]:
         }
         for i, (chip, collector) in enumerate(pairs, 1)
     ]
-    return {"derive": derive, "connection": connection}
+    return {"derive": derive, "connection": connection, "wrap": [wrapped(n) for n in (1, 8)]}
+
+
+def wrapped(generation: int) -> Case:
+    """Return the keys of a generation as a rekey order brings them, wrapped under K_seal of the one before."""
+    order = bytes(range(0x11, 0x19))
+    k_seal = derived("seal", DEVICE, generation - 1)
+    key = mac(k_seal, b"weldgate/1/rekey\0" + order + generation.to_bytes(4, "big"))
+    secrets = b"".join(derived(purpose, DEVICE, generation) for purpose in ("up", "down", "seal"))
+    stream = mac(key, b"\0") + mac(key, b"\1") + mac(key, b"\2")
+    hidden = bytes(a ^ b for a, b in zip(secrets, stream, strict=True))
+    return {
+        "name": f"wrapped for generation {generation}",
+        "k_seal": k_seal.hex(),
+        "order": order.hex(),
+        "generation": generation,
+        "secrets": secrets.hex(),
+        "wrapped": (hidden + mac(key, b"\3" + hidden)[:16]).hex(),
+    }
 
 
 def got(frame: bytes, event: str, now_ms: int = 100, **expect: Any) -> Case:

@@ -1,4 +1,4 @@
-"""Build the vectors of what is signed: base45, p256, sm2, sm3, cose, keyset, token, order. `--check` writes nothing.
+"""Build the vectors of what is signed: base45, p256, sm2, sm3, cose, keyset, token, order, live; `--check` writes none.
 
 The bytes come from code that the product does not share: textbook curve arithmetic for the edges of P-256 and SM2,
 cbor2 for CBOR, `cryptography` for signatures (RFC 6979, so that they repeat). Before anything is written,
@@ -18,6 +18,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cwt import COSE, COSEKey
+from live_examples import live_cases
 from musts import named
 from object_examples import (
     ALARM_ID,
@@ -172,6 +173,7 @@ def main() -> int:
         "token.json": [SETUP, *token_cases()],
         "order.json": [SETUP, *order_cases()],
         "answer.json": list(answer_cases()),
+        "live.json": list(live_cases()),
     }
     stale = []
     for name, cases in files.items():

@@ -1,4 +1,4 @@
-"""Build the wire's vectors: frame.json, stream.json, cbor.json, messages.json. `--check` compares and writes nothing.
+"""Build the wire's vectors: frame, stream, cbor, messages and seal.json. `--check` compares and writes nothing.
 
 The bytes come from oracles that share no code with the product: `struct` and a stuffing loop of its own for frames,
 crcmod-plus for the CRC, CPython's `hmac` for tags, cbor2 for CBOR, `wire_examples.py` for the messages. From the
@@ -16,6 +16,7 @@ from typing import Any
 import cbor2
 import crcmod.predefined
 from musts import named
+from seal_examples import seals
 from wire_examples import EPOCH, EXAMPLES, OPTIONAL, SEAL, WRONG
 
 from weldgate_protocol import reasons
@@ -349,7 +350,7 @@ def message_refused() -> list[Case]:
         ("payload is null", 0x81, "f6", "MESSAGE_NOT_MAP"),
         ("payload is empty", 0x81, "", "CBOR_TRUNCATED"),
         ("payload is two maps", 0x81, "a0a0", "CBOR_TRAILING"),
-        *((f"unknown type {type_:02x}", type_, "a0", "MESSAGE_UNKNOWN_TYPE") for type_ in (0, 0x3F, 0x4D, 0x90, 0xF0)),
+        *((f"unknown type {type_:02x}", type_, "a0", "MESSAGE_UNKNOWN_TYPE") for type_ in (0, 0x3F, 0x4D, 0x91, 0xF0)),
     ]
     for name, type_, text, reason in odd:
         cases.append({"name": name, "type": type_, "hex": text, "error": code(reason)})
@@ -357,12 +358,13 @@ def message_refused() -> list[Case]:
 
 
 def main() -> int:
-    """Build the four files, or with --check say which differ."""
+    """Build the five files, or with --check say which differ."""
     files = {
         "frame.json": frame_accepted() + frame_refused() + frame_tags(),
         "stream.json": stream_cases(),
         "cbor.json": cbor_cases(),
         "messages.json": message_accepted() + message_refused(),
+        "seal.json": seals(),
     }
     stale = []
     for name, cases in files.items():

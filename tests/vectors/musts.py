@@ -27,6 +27,13 @@ MUSTS: dict[str, dict[str, tuple[str, ...]]] = {
         "M-SEQ-02": ("sequence number 0",),
         "M-KEY-03": ("durable, time synced, odd key generation",),
     },
+    "seal.json": {
+        "M-SEAL-01": ("an epoch opens, a session stops", "numbers never given*"),
+        "M-SEAL-02": ("an epoch opens, a session stops", "record 256", "numbers never given*"),
+        "M-SEAL-03": ("an epoch opens, a session stops", "second key generation"),
+        "M-MSG-07": ("an epoch opens, a session stops",),
+        "M-KEY-03": ("second key generation",),
+    },
     "stream.json": {
         "M-FRAME-01": ("neighbours share a delimiter",),
         "M-STREAM-01": ("three frames", "no leading delimiter", "unfinished"),
@@ -84,7 +91,15 @@ MUSTS: dict[str, dict[str, tuple[str, ...]]] = {
         "M-SEQ-04": ("repeat",),
         "M-KEY-03": ("hello of a generation not held",),
     },
-    "keys.json": {"M-KEY-01": ("* of generation *",), "M-KEY-02": ("connection *",)},
+    "keys.json": {
+        "M-KEY-01": ("* of generation *",),
+        "M-KEY-02": ("connection *",),
+        "M-KEY-04": ("wrapped for *",),
+    },
+    "live.json": {
+        "M-LIVE-02": ("the holder's own answer", "to another challenge", "about another *", "at another *"),
+        "M-LIVE-03": ("the holder's own answer", "by another key", "one bit *", "cut off", "no Base45"),
+    },
     "base45.json": {"M-TOK-02": ("RFC 9285 *", "lower case", "triple worth 65536")},
     "p256.json": {"M-TOK-06": ("ordinary *", "r = *", "s = *", "off the curve, *", "point 0, 0", "r + n *")},
     "p256_random.json": {},
@@ -137,6 +152,7 @@ MUSTS: dict[str, dict[str, tuple[str, ...]]] = {
         "M-ORD-09": ("*: 31 days *", "*: ends when issued"),
         "M-ORD-10": ("*: carried out before", "*: ends with forgotten ones"),
         "M-ORD-11": ("*: version in force", "*: older version"),
+        "M-ORD-18": ("rekey: one above *", "rekey: generation after the next", "rekey: version in force"),
         "M-ORD-12": ("release: no such lock", "clear-alarm: no such alarm", "clear-alarm: one of two is not latched"),
         "M-ORD-13": ("*: unsupported", "release: empty"),
         "M-ORD-17": ("clear-alarm: the clock's alarm*",),

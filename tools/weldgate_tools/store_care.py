@@ -1,6 +1,7 @@
 """``weldgate store`` for whoever looks after one: proof of completeness, check, salvage, backup, restore, join."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from weldgate_protocol.frame import FLAG_PARITY, tag_matches
 from weldgate_tools.output import print_json
 from weldgate_tools.places import store_file
 from weldgate_tools.store_print import table, write_csv
+from weldgate_tools.store_seals import seals
 from weldgate_tools.units import CHIP, MOMENT, device_text, moment_text
 
 __all__ = ["COMMANDS"]
@@ -30,6 +32,9 @@ __all__ = ["COMMANDS"]
 _PLACE = click.argument("place", type=click.Path(path_type=Path), default=Path("site"))
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one document.")
 _CSV = click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
+_CHIPS = click.option(
+    "--chips-file", type=click.Path(path_type=Path, exists=True), help="With the chips' keys, every tag is verified."
+)
 _YES = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
@@ -102,11 +107,25 @@ def _line(line: Line) -> dict[str, Any]:
     }
 
 
+def _tag_check(chips_file: Path | None) -> Callable[[bytes], bool | None] | None:
+    """Return what verifies a frame's tag with a collector's own list of chips."""
+    if chips_file is None:
+        return None
+    chips = Chips(chips_file)
+
+    def verifies(raw: bytes) -> bool | None:
+        keys = chips.lookup(raw[2:10])
+        if keys is None:
+            return None
+        key = keys.up((raw[0] & FLAG_PARITY) // FLAG_PARITY)
+        return None if key is None else tag_matches(raw, key)
+
+    return verifies
+
+
 @click.command()
 @_PLACE
-@click.option(
-    "--chips-file", type=click.Path(path_type=Path, exists=True), help="With the chips' keys, every tag is verified."
-)
+@_CHIPS
 @_JSON
 def check(place: Path, chips_file: Path | None, as_json: bool) -> None:
     """Look every file of a store over, beside a running collector. Exit 1 when something is wrong.
@@ -116,15 +135,6 @@ def check(place: Path, chips_file: Path | None, as_json: bool) -> None:
       weldgate store check site
       weldgate store check site --chips-file site/chips.jsonl --json
     """
-    chips = Chips(chips_file) if chips_file is not None else None
-
-    def verifies(raw: bytes) -> bool | None:
-        keys = chips.lookup(raw[2:10]) if chips is not None else None
-        if keys is None:
-            return None
-        key = keys.up((raw[0] & FLAG_PARITY) // FLAG_PARITY)
-        return None if key is None else tag_matches(raw, key)
-
     rows: list[dict[str, Any]] = [
         {
             "file": report.path.name,
@@ -134,7 +144,7 @@ def check(place: Path, chips_file: Path | None, as_json: bool) -> None:
             "sealed": report.sealed,
             "findings": [f"{finding.kind}: {finding.text}" for finding in report.findings],
         }
-        for report in check_store(store_file(place), verifies if chips is not None else None)
+        for report in check_store(store_file(place), _tag_check(chips_file))
     ]
     bad = [row for row in rows if row["findings"]]
     if as_json:
@@ -150,14 +160,19 @@ def check(place: Path, chips_file: Path | None, as_json: bool) -> None:
 
 @click.command()
 @_PLACE
+@_CHIPS
 @_YES
 @_JSON
-def salvage(place: Path, yes: bool, as_json: bool) -> None:
+def salvage(place: Path, chips_file: Path | None, yes: bool, as_json: bool) -> None:
     """Mend a damaged store: keep what can be read, declare the rest, set damaged files aside. Stop the collector first.
+
+    A frame whose tag does not verify counts as one that can't be read, where the chips' keys are given. Run `store
+    check` with them first: frames under a key that the list no longer has look wrong as well.
 
     \b
     Examples:
       weldgate store salvage site
+      weldgate store salvage site --chips-file site/chips.jsonl
     """
     folder = store_file(place)
     if not yes:
@@ -165,7 +180,8 @@ def salvage(place: Path, yes: bool, as_json: bool) -> None:
             f"mend the store in {folder}? damaged files are set aside, nothing is removed", abort=True, err=True
         )
     rows = [
-        {**one._asdict(), "aside": str(one.aside) if one.aside is not None else None} for one in salvage_store(folder)
+        {**one._asdict(), "aside": str(one.aside) if one.aside is not None else None}
+        for one in salvage_store(folder, tag_matches=_tag_check(chips_file))
     ]
     if as_json:
         print_json(rows)
@@ -242,4 +258,4 @@ def join(place: Path, target: Path, as_json: bool) -> None:
         click.echo(f"{done.segments} files joined, rows through {done.last}")
 
 
-COMMANDS = (gaps, check, salvage, backup, restore, join)
+COMMANDS = (gaps, seals, check, salvage, backup, restore, join)

@@ -1,6 +1,8 @@
 """``weldgate token``: start codes issued, shown and verified, with the chip's own routine as the judge."""
 
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +65,21 @@ def token() -> None:
 @click.option("--permit", type=_Id(), help="Hot-work permit; allows a life of 72h.")
 @click.option("--permit-from", type=MOMENT, help="Begin of the permit's window.")
 @click.option("--permit-to", type=MOMENT, help="End of the permit's window.")
+@click.option("--holder-key", type=click.Path(path_type=Path, exists=True), help="PEM: he must prove himself by it.")
+@click.option("--key-file", type=click.Path(path_type=Path, exists=True), help="Sign with this key, kept elsewhere.")
 @click.option("--png", type=click.Path(path_type=Path, dir_okay=False), help="Write the QR code to a file.")
 @click.option("--qr", is_flag=True, help="Draw the QR code in the terminal.")
 @_SITE
 @_JSON
-def issue(site: Path, png: Path | None, qr: bool, as_json: bool, **wanted: Any) -> None:
+def issue(
+    site: Path,
+    holder_key: Path | None,
+    key_file: Path | None,
+    png: Path | None,
+    qr: bool,
+    as_json: bool,
+    **wanted: Any,
+) -> None:
     """Sign leave to start one session on one chip and print it as text.
 
     What a chip would refuse is not issued.
@@ -77,12 +89,27 @@ def issue(site: Path, png: Path | None, qr: bool, as_json: bool, **wanted: Any) 
       weldgate token issue --chip 410811001 --holder zhang3 --qr
       weldgate token issue --chip 410811001 --holder zhang3 --life 30m --png code.png
       weldgate token issue --chip 410811001 --holder zhang3 --permit p0000001 --life 72h --json
+      weldgate token issue --chip 410811001 --holder duty --purpose emergency --life 4h --key-file emergency.pem --qr
     """
-    from weldgate_issuer import Issuer, terminal_qr, token_text, write_png  # here, so that help and `show` need none
+    from weldgate_issuer import (  # here, so that help and `show` need none
+        Issuer,
+        SigningKey,
+        holder_proof,
+        issue_token,
+        terminal_qr,
+        token_text,
+        write_png,
+    )
 
     if (wanted["permit_from"] or wanted["permit_to"]) and wanted["permit"] is None:
         raise click.UsageError("--permit-from and --permit-to belong to a --permit")
-    data = Issuer.open(issuer_folder(site)).issue_token(
+    folder = issuer_folder(site)
+    proof = holder_proof(SigningKey.from_pem(holder_key.read_bytes()).public64) if holder_key is not None else None
+    if key_file is not None:  # the safe's own: neither the root secret nor any other key has to be here
+        sign: Callable[..., bytes] = partial(issue_token, Issuer.key_from(folder, key_file))
+    else:
+        sign = Issuer.open(folder).issue_token
+    data = sign(
         device=wanted["device"],
         holder=wanted["holder"],
         issued_s=int(time.time()),
@@ -94,6 +121,7 @@ def issue(site: Path, png: Path | None, qr: bool, as_json: bool, **wanted: Any) 
         permit=wanted["permit"],
         permit_from_s=wanted["permit_from"],
         permit_to_s=wanted["permit_to"],
+        proof=proof,
     )
     version = write_png(data, png) if png is not None else None
     if as_json:

@@ -1,5 +1,7 @@
 """The links that a configuration names. A link's library is imported only where such a link is wanted."""
 
+from functools import partial
+
 import msgspec
 
 from weldgate_protocol.reasons import TOOL_BAD_INPUT, TOOL_NOT_FOUND
@@ -45,7 +47,8 @@ def configured_links(config: Config) -> list[Link]:
         ports = [msgspec.structs.replace(section, port=str(config.path(section.port))) for section in config.serial]
         links += [SerialLink(section) for section in ports]
     if config.mqtt is not None:
-        password = read_password(config, config.mqtt.password_file)
+        password = partial(read_password, config, config.mqtt.password_file)
+        password()  # says now what can't be read
         ca_file = str(config.path(config.mqtt.tls_ca_file)) if config.mqtt.tls_ca_file else ""
         try:
             links.append(MqttLink(config.mqtt, config.collector.name, password, ca_file))

@@ -8,10 +8,12 @@ One connection to the broker for all chips; when it is lost every conversation i
 import asyncio
 import random
 import ssl
+from collections.abc import Callable
 from typing import cast
 
 import structlog
 
+from weldgate_protocol.errors import WeldgateError
 from weldgate_protocol.messages import HELLO
 
 from .. import mqtt_packets as packets
@@ -40,14 +42,14 @@ class MqttLink:
 
     name = "mqtt"
 
-    def __init__(self, settings: MqttSection, collector: str, password: str, ca_file: str) -> None:
+    def __init__(self, settings: MqttSection, collector: str, password: Callable[[], str], ca_file: str) -> None:
         """Remember where the broker is.
 
         Args:
             settings: the section of the configuration.
             collector: this collector's name, in the topics.
-            password: the broker's, empty for none.
-            ca_file: with it, TLS.
+            password: the broker's, asked for at each connection, so that a new one needs no restart; empty for none.
+            ca_file: with it, TLS; read at each connection likewise.
 
         Raises:
             OSError: the certificate authority's file can't be used.
@@ -55,7 +57,8 @@ class MqttLink:
         self._settings = settings
         self._client_id = settings.client_id or f"{collector}-chips"
         self._password = password
-        self._tls = ssl.create_default_context(cafile=ca_file) if ca_file else None
+        self._ca_file = ca_file
+        self._context()  # says now what can't be used
         up, down = (text.replace("{collector}", collector) for text in (settings.up_topic, settings.down_topic))
         self.subscription = up.replace("{device}", "+")
         self._up = tuple(part.encode() for part in up.split("{device}"))
@@ -99,7 +102,7 @@ class MqttLink:
 
     def describe(self) -> str:
         """Say what it is and where."""
-        how = " by TLS" if self._tls is not None else ""
+        how = " by TLS" if self._ca_file else ""
         return f"{self.name} at {self._settings.host}:{self._settings.port}{how}, {self.subscription}"
 
     async def _run(self) -> None:
@@ -107,7 +110,7 @@ class MqttLink:
         while True:
             try:
                 await self._hold()
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, WeldgateError) as error:
                 trouble = str(error) or type(error).__name__
             else:
                 trouble = "broker closed the connection"
@@ -122,15 +125,18 @@ class MqttLink:
             await asyncio.sleep(random.uniform(backoff_s / 2, backoff_s))  # noqa: S311 - jitter, not a secret
             backoff_s = min(backoff_s * 2, self._settings.backoff_max_s)
 
+    def _context(self) -> ssl.SSLContext | None:
+        return ssl.create_default_context(cafile=self._ca_file) if self._ca_file else None
+
     async def _hold(self) -> None:
         """Hold one connection to the broker until it ends."""
-        settings = self._settings
+        settings, context = self._settings, self._context()
         loop = asyncio.get_running_loop()
-        hello = packets.encode_connect(self._client_id, settings.username, self._password, _KEEPALIVE_S)
+        hello = packets.encode_connect(self._client_id, settings.username, self._password(), _KEEPALIVE_S)
         hello += packets.encode_subscribe(1, self.subscription)
         async with asyncio.timeout(_ANSWER_S):
             _, session = await loop.create_connection(
-                lambda: _Session(self, hello), settings.host, settings.port, ssl=self._tls
+                lambda: _Session(self, hello), settings.host, settings.port, ssl=context
             )
             self._session = session
             try:

@@ -1,7 +1,7 @@
 """The store: segments of SQLite, one writer thread, readers beside it."""
 
 from .care import Finding, SegmentReport, check_store
-from .completeness import Gap, Line, find_gaps, prove_lines
+from .completeness import MISSING, Gap, Line, find_gaps, prove_lines
 from .copies import Copied, backup_store, join_store, restore_store
 from .reader import Aside, Reader, Record
 from .salvage import Salvaged, salvage_store
@@ -13,6 +13,7 @@ __all__ = [
     "CONFLICT",
     "FRAME",
     "GAP",
+    "MISSING",
     "OPERATOR",
     "OWN",
     "PRESENCE",

@@ -7,7 +7,7 @@ failed after all was in the file; and each commit is believed only once it went 
 import contextlib
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,11 @@ import structlog
 from weldgate_protocol.reasons import TOOL_STORE, TOOL_STORE_DAMAGED
 
 from ..errors import StoreError
+from .highs import HighTable, line_key
 from .newest import OpenSegment, merged_highs, open_newest, open_segment
+from .runs import sort_rows
 from .schema import Connect, settle
-from .segments import Highs, Opening, remove_database
+from .segments import Opening, remove_database
 
 __all__ = ["Appender", "Result", "Row", "Work"]
 
@@ -69,7 +71,7 @@ class Appender:
         self._opened = False  # all of the next segment is there but for what moves till it takes over
         self._turn_after_s = 0.0
         self._segment: OpenSegment = open_newest(folder, open_connection)
-        self._moved: Highs = self._segment.moved()
+        self._moved = HighTable(self._segment.moved())  # of the lines that the open segment has rows of
         self._size_bytes = 0  # of the open segment's file, which never shrinks
         self._befallen = ""  # what somebody did to it
         self._failed = False
@@ -77,9 +79,9 @@ class Appender:
         self._works = _works(self._segment.connection)  # batches without rows, numbered to be known again
         self.committed = self._segment.last_index()
 
-    def highs(self) -> list[tuple[int, int, int]]:
-        """Return (device, epoch, highest seq stored or declared) of every line; before the first batch only."""
-        return list(merged_highs(self._segment.connection, self._moved))
+    def highs(self) -> Iterator[tuple[int, int, int]]:
+        """Yield (device, epoch, highest seq stored or declared) of every line; before the first batch only."""
+        return merged_highs(self._segment.connection, self._moved.copy())
 
     def close(self) -> None:
         """Close the database."""
@@ -111,10 +113,13 @@ class Appender:
         self._failed, self._tried = False, None
         self._works += not rows
         self.committed += len(rows)
-        moved = self._moved
+        highs: dict[bytes, int] = {}
         for _, _, device, epoch, seq, _, _ in rows:
-            if seq > moved.get((device, epoch), 0):
-                moved[device, epoch] = seq
+            key = line_key(device, epoch)
+            if seq > highs.get(key, 0):
+                highs[key] = seq
+        for key, high in highs.items():
+            self._moved.raise_to(key, high)
         return results
 
     def turn(self) -> None:
@@ -125,14 +130,14 @@ class Appender:
         try:
             if self._opening is None:
                 self._opening = Opening(self.folder, self._segment.connection, self._moved, self._connect)
-                self._moved, self._opened = {}, False
+                self._moved, self._opened = HighTable(), False
             elif not self._opened:
                 until_s = time.monotonic() + _TURN_S
                 while not self._opened and time.monotonic() < until_s:
                     self._opened = self._opening.step()
             elif len(self._moved) > _LATE_LINES:
                 self._opening.catch_up(self._moved)
-                self._moved, self._opened = {}, False
+                self._moved, self._opened = HighTable(), False
             elif rows >= self._segment_rows:
                 self._change_over(self._opening)
         except (sqlite3.Error, StoreError, OSError) as error:
@@ -153,15 +158,15 @@ class Appender:
                 fresh.connection.close()
             remove_database(path)  # no row is in it; a start finds that out as well
             raise
-        self._opening, self._segment, self._moved, self._size_bytes = None, fresh, {}, 0
+        self._opening, self._segment, self._moved, self._size_bytes = None, fresh, HighTable(), 0
         _log.info("store_segment_begun", first=fresh.first)
         self.rolled(old.connection)
 
     def _forget_opening(self) -> None:
         if self._opening is not None:
             opening, self._opening = self._opening, None
-            for line, high in opening.moved.items():
-                self._moved[line] = max(high, self._moved.get(line, 0))
+            for device, epoch, high in opening.moved.rows():
+                self._moved.raise_to(line_key(device, epoch), high)
             with contextlib.suppress(sqlite3.Error, OSError):  # it is removed at the next try as well
                 opening.abandon()
 
@@ -181,6 +186,7 @@ class Appender:
             )
         connection.execute("BEGIN IMMEDIATE")
         try:
+            sort_rows(connection, self._segment.first, last)
             if rest and last < self._segment.first:  # the first row of a segment says where it begins
                 connection.execute(_INSERT_FIRST, (self._segment.first, *rest[0]))
                 rest = rest[1:]

@@ -11,10 +11,10 @@ from typing import NamedTuple
 from weldgate_protocol.errors import WeldgateError
 
 from ..errors import StoreError
-from .schema import FRAME, Connect, connect, open_store
+from .schema import FRAME, READABLE, Connect, connect, open_store
 from .segments import LEGACY_NAME, Segment, list_segments, store_folder
 
-__all__ = ["Finding", "SegmentReport", "check_store"]
+__all__ = ["Finding", "SegmentReport", "TagCheck", "check_store"]
 
 _FINDINGS_MAX = 20  # of one kind in one segment; more say nothing new
 
@@ -106,7 +106,7 @@ def _check(
     last = rows = 0
     sealed = False
     try:
-        connection = open_store(segment.path, open_connection, may_migrate=False)
+        connection = open_store(segment.path, open_connection, may_migrate=False, oldest=READABLE)
     except (sqlite3.Error, StoreError) as error:
         return SegmentReport(segment.path, segment.first, 0, 0, False, [Finding("unreadable", str(error))])
     try:

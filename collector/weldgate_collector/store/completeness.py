@@ -15,7 +15,7 @@ Only the first two are holes. A chip that is silent, that roams, or that begins 
 import sqlite3
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from weldgate_protocol import messages
@@ -25,6 +25,7 @@ from weldgate_protocol.frame import parse
 
 from .reader import Reader
 from .schema import FRAME, OWN
+from .segments import Segment
 
 __all__ = [
     "CHIP",
@@ -56,7 +57,7 @@ class Gap(NamedTuple):
         first, last: both included.
         since_ms: Unix milliseconds since when it is known, 0 when it can't be told.
         state: MISSING, LOST, CHIP, ELSEWHERE or WAITING.
-        held: whether the chip still holds it; None when it can't be told.
+        held: whether the chip still holds it, by its latest hello; None when it can't be told.
     """
 
     device: int
@@ -107,7 +108,20 @@ class _Book:
         self.stored: dict[_Line, Ranges] = defaultdict(list)
         self.declared: dict[_Line, list[_Declared]] = defaultdict(list)
         self.holds: dict[_Line, tuple[int, int]] = {}  # the highest number the chip has, when it said so
+        self.oldest: dict[_Line, int] = {}  # the oldest number it had at its latest hello
+        self.heard: dict[int, tuple[int, int]] = {}  # row and epoch of each chip's latest presence
         self.last_ms: dict[_Line, int] = {}
+
+    def held(self, line: _Line, first: int, last: int) -> list[tuple[int, int, bool | None]]:
+        """Cut missing numbers by whether the chip still holds them: (first, last, held)."""
+        heard, oldest = self.heard.get(line[0]), self.oldest.get(line)
+        if heard is not None and heard[1] != line[1]:
+            return [(first, last, False)]  # its flash was formatted since
+        if oldest is None or oldest <= first:
+            return [(first, last, None if oldest is None else True)]
+        if oldest > last:
+            return [(first, last, False)]
+        return [(first, oldest - 1, False), (oldest, last, True)]
 
     def lines(self) -> list[_Line]:
         """Return every line, in order."""
@@ -120,19 +134,25 @@ def find_gaps(reader: Reader, device: int | None = None) -> Iterator[Gap]:
         yield from line.gaps
 
 
-def prove_lines(reader: Reader, device: int | None = None, until_ms: int | None = None) -> Iterator[Line]:
+def prove_lines(
+    reader: Reader,
+    device: int | None = None,
+    until_ms: int | None = None,
+    breathe: Callable[[], None] = lambda: None,
+) -> Iterator[Line]:
     """Yield every line with its gaps, in order; memory is bounded, however many chips and segments there are.
 
     Args:
         reader: the store.
         device: one chip only.
         until_ms: as if nothing had come since, Unix milliseconds.
+        breathe: called before each segment, so that the caller may take its time; segments may come and go meanwhile.
     """
     restored = [last for kind, _, _, last, _ in reader.marks() if kind == "restored"]
     devices = array("q", [device] if device is not None else _devices(reader))
     for start in range(0, len(devices), _CHIPS):
         part = devices[start : start + _CHIPS]
-        book = _read(reader, part[0], part[-1], until_ms)
+        book = _read(reader, part[0], part[-1], until_ms, breathe)
         for line in book.lines():
             stored = sum(last - first + 1 for first, last in book.stored.get(line, ()))
             yield Line(*line, stored, book.last_ms.get(line, 0), list(_line_gaps(reader, line, book, restored)))
@@ -174,7 +194,9 @@ def _line_gaps(reader: Reader, line: _Line, book: _Book, restored: list[int]) ->
             rest = [left for start, end in rest for left in subtract(start, end, [(told.first, told.last)])]
         for start, end in rest:
             following = reader.find(*line, end + 1, end + 1)
-            yield Gap(*line, start, end, following[0].received_ms if following else 0, MISSING, None)
+            since_ms = following[0].received_ms if following else 0
+            for low, top, held in book.held(line, start, end):
+                yield Gap(*line, low, top, since_ms, MISSING, held)
     holds, since_ms = book.holds.get(line, (0, 0))
     if holds > high:
         yield Gap(*line, high + 1, holds, since_ms, WAITING, True)
@@ -193,19 +215,27 @@ def _after_restore(reader: Reader, line: _Line, told: _Declared, restored: list[
     return any(reached <= last < told.idx for last in restored)
 
 
-def _read(reader: Reader, first: int, last: int, until_ms: int | None) -> _Book:
+def _read(
+    reader: Reader, first: int, last: int, until_ms: int | None, breathe: Callable[[], None] = lambda: None
+) -> _Book:
     """Read what concerns the chips ``first`` to ``last``; in sealed segments the index alone answers, but for gaps."""
     book = _Book()
     chips = f"device BETWEEN {first:d} AND {last:d}"
-    rows_of = chips if until_ms is None else f"{chips} AND received_ms < {until_ms:d}"
+    # Rows that come meanwhile are left out, lest a word in one of them be held against rows that were not read.
+    rows_of = f"{chips} AND +idx <= {reader.last_index():d}"  # + keeps SQLite to the index by chip
+    if until_ms is not None:
+        rows_of += f" AND received_ms < {until_ms:d}"
     frames_of = f"{rows_of} AND kind = {FRAME}"
     segments = reader.segments()
+    begun = False
     for segment in segments:
+        breathe()
         connection = reader.segment(segment)
-        if connection is None:
+        if connection is None:  # retention took it, and what is older with it
+            book, begun = _Book(), False
             continue
-        if segment is segments[0]:
-            book.base = _highs(connection, chips)
+        if not begun:
+            book.base, begun = _highs(connection, chips), True
         # Numbers that follow one another differ from their rank by the same amount.
         for chip, epoch, start, end in connection.execute(
             "SELECT device, epoch, min(seq), max(seq) FROM (SELECT device, epoch, seq, seq - dense_rank()"  # noqa: S608
@@ -222,14 +252,16 @@ def _read(reader: Reader, first: int, last: int, until_ms: int | None) -> _Book:
             f" ((kind = {OWN} AND type = {RECORD_GAP}) OR (kind = {FRAME} AND type = {messages.GAP}))"
         ):
             (_own if kind == OWN else _chip)(book, idx, received_ms, chip, epoch, raw)
-    book.high = _highs(reader.connection, chips) if until_ms is None else {}
+    # Of the newest segment that was read: one that came after it knows of rows that were not.
+    newest = reader.segment(segments[-1])
+    book.high = {} if until_ms is not None or newest is None else _highs(newest, chips)
     for line, stored in book.stored.items():
         book.high[line] = max(book.high.get(line, 0), stored[-1][1])
     for line, declared in book.declared.items():
         told = [one.last for one in declared if one.state != CHIP]
         if told:
             book.high[line] = max(book.high.get(line, 0), *told)
-    _latest(reader, rows_of, book)
+    _latest(reader, segments, rows_of, book, breathe)
     return book
 
 
@@ -238,10 +270,11 @@ def _highs(connection: sqlite3.Connection, chips: str) -> dict[_Line, int]:
     return {(device, epoch): high for device, epoch, high in rows}
 
 
-def _latest(reader: Reader, rows_of: str, book: _Book) -> None:
+def _latest(reader: Reader, segments: list[Segment], rows_of: str, book: _Book, breathe: Callable[[], None]) -> None:
     """Read each line's latest presence and the time of its latest frame; most are in the newest segments."""
     seen: set[tuple[int, int, int]] = set()
-    for segment in reversed(reader.segments()):
+    for segment in reversed(segments):
+        breathe()
         connection = reader.segment(segment)
         if connection is None:
             continue
@@ -266,7 +299,14 @@ def _own(book: _Book, idx: int, received_ms: int, device: int, epoch: int, raw: 
         if record.kind == RECORD_GAP:
             state = LOST if record.reason else ELSEWHERE
             book.declared[device, epoch].append(_Declared(idx, received_ms, record.first, record.last, state))
-        elif record.kind == RECORD_PRESENCE and record.frame:
+            return
+        if record.kind != RECORD_PRESENCE:
+            return
+        if record.first:
+            book.oldest[device, epoch] = record.first
+        if record.frame or record.first:  # an alarm for a chip that was never heard names no epoch
+            book.heard[device] = max(book.heard.get(device, (0, 0)), (idx, epoch))
+        if record.frame:
             frame = parse(record.frame)
             highest = messages.decode(frame.type, frame.payload).get("highest")
             if isinstance(highest, int):

@@ -19,7 +19,7 @@ from ..errors import StoreError
 from .lock import take_folder
 from .newest import OpenSegment, draw_store_id, mark, open_segment
 from .reader import Reader
-from .schema import Connect, connect, open_store, touch_private
+from .schema import READABLE, Connect, connect, open_store, touch_private
 from .segments import (
     LEGACY_NAME,
     RESTORING,
@@ -185,7 +185,7 @@ def _copy(segment: Segment, target: Path, open_connection: Connect) -> int:
     part = to.with_name(to.name + ".part")
     part.unlink(missing_ok=True)
     try:
-        source = open_store(segment.path, open_connection, may_migrate=False)
+        source = open_store(segment.path, open_connection, may_migrate=False, oldest=READABLE)
     except sqlite3.OperationalError:
         if segment.path.exists():
             raise
@@ -207,7 +207,7 @@ def _copy(segment: Segment, target: Path, open_connection: Connect) -> int:
 
 def _is_sealed(path: Path, open_connection: Connect) -> bool:
     try:
-        connection = open_store(path, open_connection, may_migrate=False)
+        connection = open_store(path, open_connection, may_migrate=False, oldest=READABLE)
     except (sqlite3.Error, StoreError):
         return False
     try:

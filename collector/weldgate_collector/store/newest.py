@@ -15,11 +15,11 @@ import structlog
 from weldgate_protocol.reasons import TOOL_STORE
 
 from ..errors import StoreError
+from .highs import HighTable, line_key
 from .schema import Connect, open_store, rewrite_log, settle
 from .segments import (
     LEGACY_NAME,
     RESTORING,
-    Highs,
     Opening,
     Segment,
     list_segments,
@@ -47,21 +47,23 @@ class OpenSegment(NamedTuple):
         last: int | None = self.connection.execute("SELECT max(idx) FROM records").fetchone()[0]
         return self.first - 1 if last is None else last
 
-    def moved(self) -> Highs:
-        """Return the high-waters of the lines that this segment has rows of; one pass over it."""
-        rows = self.connection.execute(
+    def moved(self) -> Iterator[tuple[int, int, int]]:
+        """Yield (device, epoch, highest seq) of the lines that this segment has rows of; one pass over it."""
+        yield from self.connection.execute(
             "SELECT device, epoch, max(seq) FROM records WHERE seq > 0 GROUP BY device, epoch"
         )
-        return {(device, epoch): high for device, epoch, high in rows}
 
 
-def merged_highs(connection: sqlite3.Connection, moved: Highs) -> Iterator[tuple[int, int, int]]:
-    """Yield (device, epoch, highest seq stored or declared) from a segment's opening and what moved since."""
-    rest = dict(moved)
+def merged_highs(connection: sqlite3.Connection, moved: HighTable) -> Iterator[tuple[int, int, int]]:
+    """Yield (device, epoch, highest seq stored or declared) from a segment's opening and what moved since.
+
+    Args:
+        connection: the segment's.
+        moved: ours from now on; lines of the opening are taken out of it.
+    """
     for device, epoch, high in connection.execute("SELECT device, epoch, high FROM highs"):
-        yield device, epoch, max(high, rest.pop((device, epoch), 0))
-    for (device, epoch), high in rest.items():
-        yield device, epoch, high
+        yield device, epoch, max(high, moved.pop(line_key(device, epoch)))
+    yield from moved.rows()
 
 
 def open_segment(path: Path, open_connection: Connect) -> OpenSegment:
@@ -173,10 +175,10 @@ def _superseded(found: list[Segment], open_connection: Connect) -> bool:
 def _follow(folder: Path, opened: OpenSegment, open_connection: Connect) -> OpenSegment:
     """Begin a segment after one that was followed by another, which is gone."""
     last = opened.last_index()
-    opening = Opening(folder, opened.connection, opened.moved(), open_connection)
+    opening = Opening(folder, opened.connection, HighTable(opened.moved()), open_connection)
     while not opening.step():
         pass
-    path = opening.finish(last, {})
+    path = opening.finish(last, HighTable())
     opened.connection.close()
     fresh = open_segment(path, open_connection)
     fresh.connection.execute("BEGIN IMMEDIATE")

@@ -22,11 +22,11 @@ from weldgate_protocol.errors import WeldgateError
 from weldgate_protocol.reasons import TOOL_STORE_DAMAGED
 
 from ..errors import StoreError
-from .care import SegmentReport, check_store
+from .care import SegmentReport, TagCheck, check_store
 from .completeness import subtract
 from .lock import take_folder
 from .newest import OpenSegment, draw_store_id, mark, open_newest
-from .schema import FRAME, OWN, Connect, connect, open_store
+from .schema import FRAME, OWN, READABLE, Connect, connect, open_store
 from .segments import (
     LEGACY_NAME,
     Highs,
@@ -65,12 +65,15 @@ class Salvaged(NamedTuple):
     aside: Path | None
 
 
-def salvage_store(place: Path, open_connection: Connect = connect) -> list[Salvaged]:
+def salvage_store(
+    place: Path, open_connection: Connect = connect, tag_matches: TagCheck | None = None
+) -> list[Salvaged]:
     """Mend every segment that ``check_store`` finds fault with, and holes between files; the collector must not run.
 
     Args:
         place: the store.
         open_connection: the ``connect`` seam.
+        tag_matches: as for ``check_store``; a frame whose tag does not verify counts as one that can't be read.
 
     Returns:
         What was done, a line each; nothing when the store is sound.
@@ -82,14 +85,14 @@ def salvage_store(place: Path, open_connection: Connect = connect) -> list[Salva
     handle = take_folder(folder)
     try:
         _take_in(folder, open_connection)
-        reports = list(check_store(folder, None, open_connection))
+        reports = list(check_store(folder, tag_matches, open_connection))
         bad = [n for n, report in enumerate(reports) if report.findings]
         if not bad:
             return []
         done: list[Salvaged] = []
         gone: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
         for number in bad:
-            done += _mend(folder, reports, number, gone, open_connection)
+            done += _mend(folder, reports, number, gone, open_connection, tag_matches)
         _write_down(folder, done, gone, reports[-1].findings != [], open_connection)
         return done
     finally:
@@ -119,6 +122,7 @@ def _mend(
     number: int,
     gone: dict[tuple[int, int], list[tuple[int, int]]],
     open_connection: Connect,
+    tag_matches: TagCheck | None,
 ) -> Iterator[Salvaged]:
     report = reports[number]
     kinds = {finding.kind for finding in report.findings}
@@ -129,14 +133,14 @@ def _mend(
         declared = _moved_over(reached, opening, {}, gone)
         first = report.missing_from
         yield Salvaged(first, report.first - 1, 0, report.first - first, declared, None)
-    if kinds <= {"missing-segment", "tag"}:
-        return  # a tag that doesn't verify is evidence, and stays
+    if kinds <= {"missing-segment"}:
+        return
     last = reports[number + 1].first - 1 if number + 1 < len(reports) else 0
     opening = _opening(report.path, open_connection)
     if not opening and number:
         opening = _closing(reports[number - 1].path, open_connection)
     aside = _set_aside(folder, report.path)
-    kept, islands = _copy_out(aside, report, opening, last, open_connection)
+    kept, islands = _copy_out(aside, report, opening, last, open_connection, tag_matches)
     top = last or max((end for _, end in kept), default=report.first - 1)
     closing = (
         _opening(reports[number + 1].path, open_connection)
@@ -166,7 +170,7 @@ def _opening(path: Path, open_connection: Connect) -> Highs:
     """Return a segment's opening high-waters, as far as they can be read."""
     highs: Highs = {}
     with suppress(sqlite3.Error, StoreError):
-        connection = open_store(path, open_connection, may_migrate=False)
+        connection = open_store(path, open_connection, may_migrate=False, oldest=READABLE)
         try:
             for device, epoch, high in connection.execute("SELECT device, epoch, high FROM highs"):
                 highs[device, epoch] = high
@@ -179,10 +183,10 @@ def _closing(path: Path, open_connection: Connect) -> Highs:
     """Return what lines had reached at a segment's end."""
     highs = _opening(path, open_connection)
     with suppress(sqlite3.Error, StoreError):
-        connection = open_store(path, open_connection, may_migrate=False)
+        connection = open_store(path, open_connection, may_migrate=False, oldest=READABLE)
         try:
-            for line, high in OpenSegment(path, 0, connection).moved().items():
-                highs[line] = max(high, highs.get(line, 0))
+            for device, epoch, high in OpenSegment(path, 0, connection).moved():
+                highs[device, epoch] = max(high, highs.get((device, epoch), 0))
         finally:
             connection.close()
     return highs
@@ -206,7 +210,12 @@ def _set_aside(folder: Path, path: Path) -> Path:
 
 
 def _copy_out(
-    aside: Path, report: SegmentReport, opening: Highs, last: int, open_connection: Connect
+    aside: Path,
+    report: SegmentReport,
+    opening: Highs,
+    last: int,
+    open_connection: Connect,
+    tag_matches: TagCheck | None,
 ) -> tuple[list[tuple[int, int]], dict[tuple[int, int], list[int]]]:
     """Build the segment anew from what can be read; return ranges of idx kept, and each line's frame numbers."""
     building = report.path.with_name("salvage.building")
@@ -221,12 +230,14 @@ def _copy_out(
         target.execute("UPDATE segment SET first = ?, last = ?", (report.first, last or None))
         reading = reading_copy(aside)
         with suppress(sqlite3.Error, StoreError):
-            source = open_store(reading, open_connection, may_migrate=False)
+            source = open_store(reading, open_connection, may_migrate=False, oldest=READABLE)
             try:
                 _copy_tables(source, target)
             finally:
                 source.close()
         for row in rows_left(reading, report.first, last, open_connection):
+            if row[2] == FRAME and tag_matches is not None and tag_matches(row[7]) is False:
+                continue  # it stays in the file that is set aside
             target.execute("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
             if row[2] == FRAME:
                 islands[row[3], row[4]].append(row[5])

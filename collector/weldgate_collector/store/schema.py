@@ -2,7 +2,8 @@
 
 ``records`` is the only table that the hot path writes: its ``idx`` is contiguous from 1 and, with the store id, the
 identity of the collector's own records. It has no other index on purpose: a device-leading one costs two thirds of
-the rate once the table is large (FACTS, SQLite); a segment gets it when it is sealed. ``frames`` and ``own_records``
+the rate once the table is large (FACTS, SQLite); a segment gets it when it is sealed, and has ``runs`` until then.
+``frames`` and ``own_records``
 are views for people who open a file with ``sqlite3``. ``segment`` says which rows a file has, ``highs`` what every line
 had reached before them; ``meta``, ``packs``, ``cursors``, ``aside``, ``orders``, ``segments`` and ``marks`` are true in
 the newest segment, and history in the others.
@@ -28,6 +29,7 @@ __all__ = [
     "OPERATOR",
     "OWN",
     "PRESENCE",
+    "READABLE",
     "Connect",
     "connect",
     "open_store",
@@ -54,6 +56,13 @@ def _u32(offset: int) -> str:
     """Return SQL that reads a big-endian u32 of ``raw`` at a 1-based offset; SQLite has no function for it."""
     digits = (f"(instr('0123456789ABCDEF', substr(hex(substr(raw, {offset}, 4)), {n}, 1)) - 1)" for n in range(1, 9))
     return " + ".join(f"{digit} * {16 ** (8 - n)}" for n, digit in enumerate(digits, 1))
+
+
+def _number(offset: int) -> str:
+    """Return SQL for the same by one look-up a byte in a table of all bytes, which SQLite parses in half the time."""
+    table = bytes(range(256)).hex()
+    looked_up = (f"(instr(x'{table}', substr(raw, {offset + n}, 1)) - 1) * {256 ** (3 - n)}" for n in range(4))
+    return " + ".join(looked_up)
 
 
 _FIRST = f"""
@@ -133,7 +142,26 @@ CREATE TABLE aside (               -- records that an upstream could not deliver
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _ASIDE)
+# Each connection parses a segment's whole schema, and a chip's day opens dozens: the first `frames` took twice as long.
+_RUNS = f"""
+CREATE TABLE runs (                -- rows first to last in the order of their chips; gone once there is an index
+    first INTEGER PRIMARY KEY, last INTEGER NOT NULL,
+    places BLOB NOT NULL           -- u16 little-endian each: idx - first, by (device, idx)
+);
+DROP VIEW frames;
+CREATE VIEW frames AS
+WITH timed AS (SELECT *, {_number(19)} AS time_s FROM records WHERE kind = 1)
+SELECT
+    idx, received_ms, device, printf('%08x', epoch) AS epoch, seq, printf('%02x', type) AS type,
+    time_s, datetime(time_s, 'unixepoch') AS time,
+    CASE (instr('0123456789ABCDEF', substr(hex(substr(raw, 1, 1)), 2, 1)) - 1) & 3
+        WHEN 0 THEN 'floor' WHEN 1 THEN 'held' WHEN 2 THEN 'synced' END AS quality,
+    length(raw) - 34 AS length, substr(raw, 27, length(raw) - 34) AS payload, substr(raw, -8) AS tag, raw
+FROM timed;
+"""  # noqa: S608 - only our own offsets are put into it
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _ASIDE, _RUNS)
+READABLE = 2  # a segment of this version or a later one can be read as it is; only the newest must be up to date
 
 _CHECKPOINT_PAGES = (
     4_000  # 16 MB of WAL: fewer, larger checkpoints (FACTS: twice the rate of SQLite's default of 1,000)
@@ -215,13 +243,16 @@ def touch_private(path: Path) -> None:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
-def open_store(path: Path, open_connection: Connect = connect, may_migrate: bool = True) -> sqlite3.Connection:
+def open_store(
+    path: Path, open_connection: Connect = connect, may_migrate: bool = True, oldest: int | None = None
+) -> sqlite3.Connection:
     """Open a database through the seam and bring it to the newest schema.
 
     Args:
         path: the database file; made when it isn't there.
         open_connection: the ``connect`` seam.
         may_migrate: False = the file must be there and of the newest schema; only its one writer changes a store.
+        oldest: with that, the oldest schema that will do; the newest when it is left out.
 
     Raises:
         StoreError: the file is of a newer version than this program, or no database of ours.
@@ -233,7 +264,7 @@ def open_store(path: Path, open_connection: Connect = connect, may_migrate: bool
             touch_private(path)
         connection = open_connection(str(path) if may_migrate else f"{path.absolute().as_uri()}?mode=rw")
         try:
-            _migrate(connection, path, may_migrate)
+            _migrate(connection, path, may_migrate, len(MIGRATIONS) if oldest is None else oldest)
         except BaseException:
             connection.close()
             raise
@@ -244,13 +275,15 @@ def open_store(path: Path, open_connection: Connect = connect, may_migrate: bool
     return connection
 
 
-def _migrate(connection: sqlite3.Connection, path: Path, may_migrate: bool) -> None:
+def _migrate(connection: sqlite3.Connection, path: Path, may_migrate: bool, oldest: int) -> None:
     """Run the migrations that are missing, one transaction each."""
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > len(MIGRATIONS):
         raise StoreError(TOOL_STORE, f"{path}: schema {version}, at most {len(MIGRATIONS)}: a newer weldgate made it")
-    if version < len(MIGRATIONS) and not may_migrate:
-        raise StoreError(TOOL_STORE, f"{path}: schema {version}, {len(MIGRATIONS)} is wanted; start the collector once")
+    if not may_migrate:
+        if version < oldest:
+            raise StoreError(TOOL_STORE, f"{path}: schema {version}, {oldest} is wanted; start the collector once")
+        return
     for number in range(version, len(MIGRATIONS)):
         connection.execute("BEGIN IMMEDIATE")
         try:

@@ -18,8 +18,9 @@ from pathlib import Path
 from threading import Thread
 from typing import NamedTuple
 
+from .highs import HighTable, line_key
 from .order_copy import OrderCopy
-from .schema import Connect, connect, open_store
+from .schema import READABLE, Connect, connect, open_store
 
 __all__ = [
     "LEGACY_NAME",
@@ -74,8 +75,9 @@ def segment_path(folder: Path, first: int) -> Path:
 
 def list_segments(folder: Path) -> list[Segment]:
     """Return a store's segments, oldest first."""
+    where = folder / _FOLDER
     try:
-        with os.scandir(folder / _FOLDER) as entries:
+        with os.scandir(where) as entries:
             names = [entry.name for entry in entries]
     except FileNotFoundError:
         return []
@@ -83,7 +85,7 @@ def list_segments(folder: Path) -> list[Segment]:
     for name in names:
         stem, _, suffix = name.partition(".")
         if suffix == "sqlite3" and len(stem) == _DIGITS and stem.isdecimal():
-            found.append(Segment(int(stem), folder / _FOLDER / name))
+            found.append(Segment(int(stem), where / name))
     return sorted(found)
 
 
@@ -110,7 +112,7 @@ def remove_database(path: Path) -> None:
 class Opening:
     """The next segment, while it is being built under another name."""
 
-    def __init__(self, folder: Path, source: sqlite3.Connection, moved: Highs, open_connection: Connect) -> None:
+    def __init__(self, folder: Path, source: sqlite3.Connection, moved: HighTable, open_connection: Connect) -> None:
         """Begin a file; what an earlier try left is removed.
 
         Args:
@@ -132,7 +134,7 @@ class Opening:
         self._ordered = False
         self._flush: Thread | None = None
         self._after = (-1, -1)
-        self._rest: Iterator[tuple[tuple[int, int], int]] | None = None
+        self._rest: Iterator[tuple[int, int, int]] | None = None
 
     def step(self) -> bool:
         """Copy one slice; return True when all is there."""
@@ -144,11 +146,11 @@ class Opening:
             self._flush.start()
         return done
 
-    def catch_up(self, moved: Highs) -> None:
+    def catch_up(self, moved: HighTable) -> None:
         """Take high-waters that moved since; ``step`` copies them."""
-        for line, high in moved.items():
-            self.moved[line] = max(high, self.moved.get(line, 0))
-        self._rest = iter(moved.items())
+        for device, epoch, high in moved.rows():
+            self.moved.raise_to(line_key(device, epoch), high)
+        self._rest = moved.rows()
 
     def _slice(self) -> bool:
         if not self._ordered:
@@ -163,13 +165,13 @@ class Opening:
             if len(rows) == _SLICE_ROWS:
                 self._after = rows[-1][:2]
             else:
-                self._rest = iter(self.moved.items())
+                self._rest = self.moved.rows()
             return False
-        part = [(*line, high) for line, high in _take(self._rest, _SLICE_ROWS)]
+        part = list(islice(self._rest, _SLICE_ROWS))
         self._connection.executemany(_RAISE, part)
         return len(part) < _SLICE_ROWS
 
-    def finish(self, last: int, late: Highs) -> Path:
+    def finish(self, last: int, late: HighTable) -> Path:
         """Copy what else the next segment opens with, and give it its name.
 
         Args:
@@ -193,8 +195,8 @@ class Opening:
         return path
 
     @staticmethod
-    def _finish(connection: sqlite3.Connection, source: sqlite3.Connection, last: int, late: Highs) -> None:
-        connection.executemany(_RAISE, [(*line, high) for line, high in late.items()])
+    def _finish(connection: sqlite3.Connection, source: sqlite3.Connection, last: int, late: HighTable) -> None:
+        connection.executemany(_RAISE, late.rows())
         connection.execute("UPDATE segment SET first = ?", (last + 1,))
         for table in ("meta", "cursors", "aside", "marks", "segments"):
             connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names are ours
@@ -260,7 +262,8 @@ def seal(path: Path, open_connection: Connect = connect, patient: bool = True) -
     Returns:
         (last idx, oldest and newest received_ms), or None while a reader still has it open.
     """
-    connection = open_store(path, open_connection)
+    # A segment that is sealed keeps the schema that it was sealed with.
+    connection = open_store(path, open_connection, may_migrate=False, oldest=READABLE)
     try:
         connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
         connection.execute("PRAGMA temp_store=MEMORY")
@@ -275,6 +278,7 @@ def seal(path: Path, open_connection: Connect = connect, patient: bool = True) -
             bounds = bounds if bounds[0] is not None else [first - 1, 0, 0]
             connection.execute("BEGIN IMMEDIATE")
             try:
+                connection.execute("DROP TABLE IF EXISTS runs")  # its pages are the index's now
                 connection.execute("CREATE INDEX IF NOT EXISTS by_line ON records (device, epoch, seq, kind, type)")
                 connection.execute("UPDATE segment SET last = ?, oldest_ms = ?, newest_ms = ?, sealed = 1", bounds)
                 connection.execute("COMMIT")
@@ -304,7 +308,3 @@ def _copy(target: sqlite3.Connection, source: sqlite3.Connection, table: str, wh
     if rows:
         marks = ", ".join("?" * len(rows[0]))
         target.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608
-
-
-def _take(items: Iterator[tuple[tuple[int, int], int]], most: int) -> list[tuple[tuple[int, int], int]]:
-    return list(islice(items, most))

@@ -11,7 +11,7 @@ from pathlib import Path
 from weldgate_protocol.reasons import TOOL_NOT_FOUND
 
 from ..errors import StoreError
-from .schema import Connect, open_store
+from .schema import READABLE, Connect, open_store
 from .segments import Segment, list_segments, segment_folder
 
 __all__ = ["Shelf"]
@@ -69,7 +69,7 @@ class Shelf:
         if not segments:
             raise StoreError(TOOL_NOT_FOUND, f"{segment_folder(self._folder)}: no segment is there any more")
         if self._newest is None:
-            self._newest = (segments[-1], self._open(segments[-1]))
+            self._newest = (segments[-1], self._open(segments[-1], None))
         return self._newest[1]
 
     def open(self, segment: Segment) -> sqlite3.Connection | None:
@@ -77,11 +77,13 @@ class Shelf:
         if self._newest is not None and self._newest[0] == segment:
             return self._newest[1]
         if self._segments and segment == self._segments[-1]:
-            return self.newest()
+            newest = self.newest()  # another one may have followed meanwhile
+            if self._newest is not None and self._newest[0] == segment:
+                return newest
         connection = self._older.pop(segment, None)
         if connection is None:
             try:
-                connection = self._open(segment)
+                connection = self._open(segment, READABLE)
             except sqlite3.OperationalError:
                 if segment.path.exists():
                     raise
@@ -100,7 +102,7 @@ class Shelf:
         for segment in [segment for segment in self._older if segment not in there]:
             self._older.pop(segment).close()
 
-    def _open(self, segment: Segment) -> sqlite3.Connection:
-        connection = open_store(segment.path, self._connect, may_migrate=False)
+    def _open(self, segment: Segment, oldest: int | None) -> sqlite3.Connection:
+        connection = open_store(segment.path, self._connect, may_migrate=False, oldest=oldest)
         connection.execute("PRAGMA query_only=ON")
         return connection

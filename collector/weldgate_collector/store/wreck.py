@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..errors import StoreError
 from .care import misfiled
-from .schema import OWN, Connect, open_store
+from .schema import OWN, READABLE, Connect, open_store
 from .segments import remove_database
 
 __all__ = ["reading_copy", "rows_left"]
@@ -41,7 +41,7 @@ def rows_left(path: Path, first: int, last: int, open_connection: Connect) -> It
     """
     seen: set[int] = set()
     with suppress(sqlite3.Error, StoreError):
-        connection = open_store(path, open_connection, may_migrate=False)
+        connection = open_store(path, open_connection, may_migrate=False, oldest=READABLE)
         try:
             for row in _readable(connection, first, last):
                 seen.add(row[0])
@@ -61,7 +61,8 @@ def reading_copy(aside: Path) -> Path:
     """Copy a damaged file to read from: what is set aside stays as it was found, its log too.
 
     A file that was cut short gets back the length that its header names (page size at offset 16, pages at 28), with
-    zeros: SQLite opens no other, and then reads every page that is left.
+    zeros: SQLite opens no other, and then reads every page that is left. A page that was cut is left out, since a row
+    that ends in zeros looks like any other.
     """
     reading = aside.with_name(_READING)
     remove_database(reading)
@@ -72,8 +73,10 @@ def reading_copy(aside: Path) -> Path:
     with reading.open("r+b") as file:
         head = file.read(32)
         if len(head) == 32:
-            size = max(int.from_bytes(head[16:18], "big"), 512) * int.from_bytes(head[28:32], "big")
-            if reading.stat().st_size < size <= _BYTES_MAX:
+            page = max(int.from_bytes(head[16:18], "big"), 512)
+            size, found = page * int.from_bytes(head[28:32], "big"), reading.stat().st_size
+            if found < size <= _BYTES_MAX:
+                file.truncate(found // page * page)
                 file.truncate(size)
     return reading
 

@@ -11,7 +11,7 @@ dropped.
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,7 +34,7 @@ _log = structlog.get_logger("weldgate.store")
 
 _RETRY_FIRST_S = 0.1
 _RETRY_MAX_S = 5.0
-_SEGMENT_ROWS = 250_000
+_SEGMENT_ROWS = 500_000
 
 
 class Writer:
@@ -100,8 +100,8 @@ class Writer:
         """How many rows are accepted and not yet durable."""
         return self.accepted - self.committed
 
-    def highs(self) -> list[tuple[int, int, int]]:
-        """Return (device, epoch, highest seq stored or declared) of every line; before ``start`` only."""
+    def highs(self) -> Iterator[tuple[int, int, int]]:
+        """Yield (device, epoch, highest seq stored or declared) of every line; before ``start`` only."""
         return self._appender.highs()
 
     def start(self) -> None:

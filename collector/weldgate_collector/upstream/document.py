@@ -19,7 +19,13 @@ __all__ = ["NAMES", "OWN_NAMES", "TYPE_NAMES", "Document", "Documents", "Row"]
 Document = dict[str, Any]
 
 TYPE_NAMES: dict[int, str] = {type_: row[0] for type_, row in messages.MESSAGES.items() if type_ < 0x80}
-OWN_NAMES = {1: "collector-gap", 2: "collector-conflict", 3: "collector-presence", 4: "collector-operator"}
+OWN_NAMES = {
+    1: "collector-gap",
+    2: "collector-conflict",
+    3: "collector-presence",
+    4: "collector-operator",
+    5: "collector-challenge",
+}
 _QUALITIES = ("floor", "held", "synced", "unknown")
 
 # The top level of a document; `fields` has what the message has.

@@ -12,6 +12,7 @@ import sqlite3
 import time
 from collections import deque
 from concurrent.futures import Future
+from functools import partial
 
 import msgspec
 import structlog
@@ -56,7 +57,8 @@ class MqttUpstream(Worker):
         self._topic = f"weldgate/1/{surroundings.collector}/"
         self._client_id = settings.client_id or surroundings.collector
         self._key = surroundings.key
-        self._password = surroundings.password(settings.password_file)
+        self._password = partial(surroundings.password, settings.password_file)  # a new one needs no restart
+        self._password()
         self._writer = surroundings.writer
         self._open_reader = surroundings.open_reader
         self._on_order = surroundings.on_order
@@ -135,7 +137,7 @@ class MqttUpstream(Worker):
         """Hold one connection until it ends."""
         reader = self._opened()
         topics = [self._topic + "receipt", self._topic + "order"]
-        with BrokerSession(self._settings, self._client_id, self._password, topics, self._wake_out) as session:
+        with BrokerSession(self._settings, self._client_id, self._password(), topics, self._wake_out) as session:
             self._ready = False
             while not self._stopping.is_set():
                 self._rest(reader)

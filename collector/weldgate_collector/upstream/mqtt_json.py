@@ -15,6 +15,7 @@ ten times a second at rest and once a second at full speed.
 
 import time
 from collections import deque
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -74,7 +75,8 @@ class JsonCarrier:
         """
         self._settings = settings
         self._client_id = settings.client_id or f"{surroundings.collector}-{settings.name}"
-        self._password = surroundings.password(settings.password_file)
+        self._password = partial(surroundings.password, settings.password_file)  # a new one needs no restart
+        self._password()
         authority = str(surroundings.path(settings.tls_ca_file)) if settings.tls_ca_file else ""
         self._broker = msgspec.structs.replace(settings, tls_ca_file=authority)
         self._topic = compile_topic(settings.topic, surroundings.collector, "topic")
@@ -107,7 +109,7 @@ class JsonCarrier:
         """Connect; with ``answer``, subscribe."""
         self._forget()
         protocol = self._settings.protocol
-        self._connection = BrokerConnection(self._broker, self._client_id, self._password, protocol)
+        self._connection = BrokerConnection(self._broker, self._client_id, self._password(), protocol)
         self._ready = self._settings.proof != "answer"
         if not self._ready:
             self._answers_asked = self._next_id()

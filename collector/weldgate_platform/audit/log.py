@@ -19,7 +19,7 @@ from django.db import connection, models, transaction
 from weldgate_platform.accounts.models import User
 from weldgate_platform.audit.models import Entry
 
-__all__ = ["Fault", "head", "record", "verify"]
+__all__ = ["Fault", "digest_after", "head", "record", "verify"]
 
 FIRST = "0" * 64  # stands for the entry before the first
 _LOCK = 0x77656C64  # of pg_advisory_xact_lock; any number that nobody else uses
@@ -56,7 +56,7 @@ def record(actor: User | None, action: str, subject: models.Model | None, **deta
             object="" if subject is None else f"{subject._meta.label}:{subject.pk}",
             detail=json.dumps(detail, sort_keys=True, ensure_ascii=False, default=str),
         )
-        entry.digest = _digest(FIRST if last is None else last.digest, entry)
+        entry.digest = digest_after(FIRST if last is None else last.digest, entry)
         Entry.objects.bulk_create([entry])
     return entry
 
@@ -81,7 +81,7 @@ def verify(known: tuple[int, str] | None = None) -> Fault | None:
         number += 1
         if entry.number != number:
             return Fault(number, f"entry {number} is missing, {entry.number} follows")
-        digest = _digest(digest, entry)
+        digest = digest_after(digest, entry)
         if entry.digest != digest:
             return Fault(number, f"entry {number} was changed, or one before it")
         if known is not None and known[0] == number and known[1] != digest:
@@ -95,6 +95,7 @@ def _entries() -> Iterator[Entry]:
     yield from Entry.objects.order_by("number").iterator(_PAGE)
 
 
-def _digest(previous: str, entry: Entry) -> str:
+def digest_after(previous: str, entry: Entry) -> str:
+    """Return the digest of an entry that follows one of a digest."""
     fields = [entry.number, entry.at_ms, entry.actor, entry.action, entry.object, entry.detail]
     return sha256(f"{previous}\n{json.dumps(fields, ensure_ascii=False)}".encode()).hexdigest()

@@ -13,6 +13,7 @@ from weldgate_platform.accounts.roles import Capability
 from weldgate_platform.accounts.scope import Scope, ScopedQuerySet
 from weldgate_platform.people.identity import mask_name, mask_number, mask_phone
 from weldgate_platform.people.validity import Dates, Said, Standing, standing_on
+from weldgate_platform.registry.domains import Domain
 from weldgate_platform.sealed import SealedTextField
 
 __all__ = [
@@ -20,7 +21,6 @@ __all__ = [
     "CertificateItem",
     "Conflict",
     "ConflictQuerySet",
-    "Domain",
     "Issuer",
     "Person",
     "Recognition",
@@ -34,15 +34,6 @@ class Issuer(models.TextChoices):
     MEM = "mem", _("Emergency management")
     MOHURD = "mohurd", _("Housing and construction")
     SAMR = "samr", _("Market regulation")
-
-
-class Domain(models.TextChoices):
-    """Kinds of work that certificates are recognised for."""
-
-    GENERAL = "general", _("Industry, trade, shops, crowded places, itinerant work")
-    CONSTRUCTION = "construction", _("Construction site")
-    SPECIAL = "special", _("Special equipment: pressure parts, load-bearing structure")
-    OTHER_PROCESS = "other_process", _("Brazing or resistance welding")
 
 
 class Verdict(models.TextChoices):

@@ -6,7 +6,8 @@ a row with a reason and a date, and the youngest row that has begun, of the area
 
 from datetime import date
 
-from weldgate_platform.people.models import Domain, Issuer, Recognition, Verdict
+from weldgate_platform.people.models import Issuer, Recognition, Verdict
+from weldgate_platform.registry.domains import Domain
 
 __all__ = ["DEFAULT", "load_default", "verdict_for"]
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from weldgate_platform.accounts.scope import Scope, ScopedQuerySet
 from weldgate_platform.registry.codes import draw_machine_code
+from weldgate_platform.registry.domains import Domain
 from weldgate_platform.sealed import SealedTextField
 
 __all__ = ["Area", "Chip", "Enterprise", "Install", "Machine", "Sector", "Site", "SiteType"]
@@ -87,6 +88,7 @@ class SiteType(_Named):
 
     crowded = models.BooleanField(_("crowded place"), default=False)
     itinerant = models.BooleanField(_("itinerant work"), default=False)
+    domain = models.CharField(_("work"), max_length=16, choices=Domain.choices, default=Domain.GENERAL)
 
     class Meta:
         verbose_name = _("kind of workplace")

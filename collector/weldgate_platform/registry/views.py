@@ -11,7 +11,7 @@ from weldgate_platform.accounts.access import user_of
 from weldgate_platform.registry.codes import normalise_machine_code
 from weldgate_platform.registry.models import Area, Enterprise, Install, Machine, Site, SiteType
 
-__all__ = ["area", "enterprise", "enterprises", "home", "label", "machine", "machines", "typed_code"]
+__all__ = ["area", "enterprise", "enterprises", "home", "machine", "machines", "typed_code"]
 
 PAGE_ROWS = 50
 _T = TypeVar("_T", bound=Model)
@@ -103,18 +103,6 @@ def machine(request: HttpRequest, pk: int) -> HttpResponse:
     )
     history = Install.objects.visible_to(user).filter(machine=one).select_related("chip", "fitted_by", "removed_by")
     return render(request, "registry/machine.html", {"machine": one, "installs": history.order_by("-fitted")})
-
-
-def label(request: HttpRequest, code: str) -> HttpResponse:
-    """Answer the machine's QR code: which machine it is and whether it may be used, and no person.
-
-    A code that was typed in another form leads to the address of its own.
-    """
-    normal = normalise_machine_code(code)
-    if normal != code:
-        return redirect("label", code=normal)
-    one = get_object_or_404(Machine.objects.select_related("site__area"), code=code)
-    return render(request, "registry/label.html", {"machine": one})
 
 
 def typed_code(request: HttpRequest) -> HttpResponse:
