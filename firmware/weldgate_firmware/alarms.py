@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from weldgate_firmware.profile import Profile
 
 
-BYPASS_MOST_MA = const(15000)  # with the relay open no honest machine draws as much
+BYPASS_MOST_MA = const(14000)  # 15 A is always an alarm, read by steps of 0.6 A as well
 SETTLED_MS = const(1000)  # DESIGN 4, S4: by then a current with the relay open has become an alarm
 
 
@@ -31,7 +31,7 @@ class BypassWatch:
         """Take another limit (a new configuration); 0 takes the profile's.
 
         A configuration is signed, but by a key that may not start a machine: it must not switch S4 off either. So
-        a limit is twice the profile's at most, and 15 A wherever the sensor sits.
+        a limit is twice the profile's at most, and 14 A wherever the sensor sits.
         """
         self._limit_ma = min(bypass_ma or profile.bypass_ma, 2 * profile.bypass_ma, BYPASS_MOST_MA)
 

@@ -62,9 +62,9 @@ class Profile:
 def profiles() -> "tuple[Profile, ...]":
     """Return the profiles there are; made when asked for, since the chip needs one."""
     return (
-        # Output cable of a DC source behind a contactor: 15 A is above a Hall sensor's drift, far below any arc.
-        Profile(name="dc-hall-mains", sensor=SENSOR_DC_HALL, position=MAINS, bypass_ma=15000),
-        Profile(name="dc-hall-enable", sensor=SENSOR_DC_HALL, position=ENABLE, bypass_ma=15000),
+        # Output cable of a DC source behind a contactor: 12 A is above a Hall sensor's drift and well below 15 A.
+        Profile(name="dc-hall-mains", sensor=SENSOR_DC_HALL, position=MAINS, bypass_ma=12000),
+        Profile(name="dc-hall-enable", sensor=SENSOR_DC_HALL, position=ENABLE, bypass_ma=12000),
         # One mains conductor: with the contactor open nothing flows; 1 A is 13 counts of the converter.
         Profile(name="ac-ct-mains", sensor=SENSOR_AC_CT, position=MAINS, bypass_ma=1000),
         # The inverter stays powered: fan and control take 0.1 to 0.5 A (DOMAIN section 5), so 2 A.

@@ -190,6 +190,54 @@ def test_damaged_segment_is_salvaged_and_the_rest_declared(tmp_path: Path, damag
         assert [gap.state for gap in find_gaps(reader) if gap.state == "missing"] == []
 
 
+def test_file_that_was_mended_is_missed_when_it_is_removed(tmp_path: Path) -> None:
+    """What a salvage wrote down as lost are the rows that were lost, and not all the others of that file too."""
+    grow(tmp_path, 1, 390, rows=150)
+    victim = list_segments(tmp_path)[1].path
+    damage_flip(victim)
+    before = {chip: set(numbers(tmp_path, chip)) for chip in CHIPS} if salvage_store(tmp_path) else {}
+    assert findings(tmp_path) == []
+
+    victim.unlink()
+
+    assert findings(tmp_path) == ["missing-segment"]
+    salvage_store(tmp_path)
+    assert findings(tmp_path) == []
+    for chip in CHIPS:
+        assert before[chip] <= set(numbers(tmp_path, chip)) | declared(tmp_path, chip)
+
+
+def test_declaration_that_was_in_a_lost_file_is_made_again(tmp_path: Path) -> None:
+    """A gap record in a file that is gone spoke of older numbers; they would be a hole that nobody told of."""
+    writer = Writer(tmp_path, 0, 1000, lambda _index: None, segment_rows=150)
+    writer.start()
+    writer.put([frame(seq, 7) for seq in (1, 2, 4, 5)])
+    writer.submit(lambda _connection: None).result(20)
+    writer.stop()
+    grow(tmp_path, 6, 90, rows=150)
+    writer = Writer(tmp_path, 0, 1000, lambda _index: None, segment_rows=150)
+    writer.start()
+    writer.put([gap_row((7).to_bytes(8, "big"), EPOCH.to_bytes(4, "big"), 3, 3, NOW_MS)])
+    writer.stop()
+    grow(tmp_path, 91, 300, rows=150)
+    victim = next(path for _, path in list_segments(tmp_path) if holds_own(path))
+    victim.unlink()
+
+    salvage_store(tmp_path)
+
+    assert 3 in declared(tmp_path, 7)
+    assert holes(tmp_path) == [hole for hole in holes(tmp_path) if hole[3] == "lost"]
+
+
+def holds_own(path: Path) -> bool:
+    """Tell whether a segment has one of our own records."""
+    connection = sqlite3.connect(path)
+    try:
+        return bool(connection.execute("SELECT count(*) FROM records WHERE kind = 2").fetchone()[0])
+    finally:
+        connection.close()
+
+
 def test_oldest_segment_that_retention_took_is_not_missing(tmp_path: Path) -> None:
     """What retention took is told from what somebody removed; salvage declares the one and not the other."""
     grow(tmp_path, 1, 390, rows=150)

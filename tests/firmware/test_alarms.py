@@ -7,8 +7,8 @@ from weldgate_firmware.profile import Profile
 
 
 def watch(**more):
-    """Return a watch on a profile of 15 A."""
-    return BypassWatch(Profile(name="bench", sensor=1, position=1, bypass_ma=15000), **more)
+    """Return a watch on a profile of 12 A."""
+    return BypassWatch(Profile(name="bench", sensor=1, position=1, bypass_ma=12000), **more)
 
 
 def feed(one, ma, ms, step=20):
@@ -54,7 +54,7 @@ class TestWatch(unittest.TestCase):
         one = watch()
         feed(one, 0, 1000)
         feed(one, 90000, 280)
-        feed(one, 15000, 20)
+        feed(one, 12000, 20)
 
         self.assertFalse(feed(one, 90000, 280))
 
@@ -76,12 +76,12 @@ class TestWatch(unittest.TestCase):
         self.assertTrue(feed(one, 6000, 400))
         one.opened()
         feed(one, 0, 1000)
-        one.limit(0, Profile(name="bench", sensor=1, position=1, bypass_ma=15000))
+        one.limit(0, Profile(name="bench", sensor=1, position=1, bypass_ma=12000))
         self.assertFalse(feed(one, 6000, 1000))
 
     def test_no_setting_switches_the_alarm_off(self):
-        """A configured limit is twice the profile's at most, and 15 A in any case."""
-        for profile_ma, setting_ma, most_ma in ((1000, 15000, 2000), (15000, 4000000, 15000), (9000, 18000, 15000)):
+        """A configured limit is twice the profile's at most, and 14 A in any case."""
+        for profile_ma, setting_ma, most_ma in ((1000, 15000, 2000), (15000, 4000000, 14000), (9000, 18000, 14000)):
             one = BypassWatch(Profile(name="x", sensor=1, position=1, bypass_ma=profile_ma), setting_ma)
             feed(one, 0, 1000)
             self.assertFalse(feed(one, most_ma, 1000))

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from weldgate_protocol.cose import SM2_SM3
 from weldgate_protocol.errors import LocalError
 from weldgate_protocol.reasons import TOOL_INTERPRETER
-from weldgate_simulator import bench
+from weldgate_simulator import bench, figures
+from weldgate_simulator.chip_snippets import token_snippets
 from weldgate_simulator.figures import FIGURES
 
 UNITS = {
@@ -87,6 +89,15 @@ def test_token_check_keeps_its_bounds(tmp_path: Path) -> None:
     assert slices >= 10
     assert dearest <= 4_000_000
     assert heap["value"] <= 40 * 1024
+
+
+@pytest.mark.mpy
+@pytest.mark.usefixtures("chip", "valgrind")
+def test_check_by_sm2_keeps_its_bound() -> None:
+    """The largest token by a known key of SM2: 9 million instructions; `bench` counts its slices and heap too."""
+    ((_, count),) = figures._counts(token_snippets(SM2_SM3)[:1])
+
+    assert 1_000_000 < count <= 9_000_000
 
 
 @pytest.mark.parametrize(("ci", "code"), [("", 0), ("true", 1)])

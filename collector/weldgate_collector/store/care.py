@@ -79,7 +79,9 @@ def check_store(
             report.findings.insert(
                 0, Finding("missing-segment", f"rows {expected} to {segment.first - 1} are in no file")
             )
-        if report.last:
+        if any(finding.kind in ("unreadable", "damaged") for finding in report.findings):
+            expected = None  # nobody knows where it ended; salvage takes it to reach to the next one
+        elif report.last:
             expected = report.last + 1
         yield report
 

@@ -23,9 +23,10 @@ from weldgate_protocol.reasons import TOOL_STORE_DAMAGED
 
 from ..errors import StoreError
 from .care import SegmentReport, TagCheck, check_store
-from .completeness import subtract
+from .completeness import MISSING, find_gaps, subtract
 from .lock import take_folder
 from .newest import OpenSegment, draw_store_id, mark, open_newest
+from .reader import Reader
 from .schema import FRAME, OWN, READABLE, Connect, connect, open_store
 from .segments import (
     LEGACY_NAME,
@@ -55,6 +56,7 @@ class Salvaged(NamedTuple):
         lost_rows: how many are not there any more; 0 where it can't be told.
         declared: numbers of chips that were declared lost.
         aside: where the damaged file is now, None where there was none.
+        ranges: the rows that are not there any more, first and last; a later loss must not pass for this one.
     """
 
     first: int
@@ -63,6 +65,7 @@ class Salvaged(NamedTuple):
     lost_rows: int
     declared: int
     aside: Path | None
+    ranges: tuple[tuple[int, int], ...] = ()
 
 
 def salvage_store(
@@ -94,6 +97,7 @@ def salvage_store(
         for number in bad:
             done += _mend(folder, reports, number, gone, open_connection, tag_matches)
         _write_down(folder, done, gone, reports[-1].findings != [], open_connection)
+        _declare_rest(folder, open_connection)
         return done
     finally:
         os.close(handle)
@@ -132,7 +136,8 @@ def _mend(
         opening = _opening(report.path, open_connection)
         declared = _moved_over(reached, opening, {}, gone)
         first = report.missing_from
-        yield Salvaged(first, report.first - 1, 0, report.first - first, declared, None)
+        gap = (first, report.first - 1)
+        yield Salvaged(*gap, 0, report.first - first, declared, None, (gap,))
     if kinds <= {"missing-segment"}:
         return
     last = reports[number + 1].first - 1 if number + 1 < len(reports) else 0
@@ -149,7 +154,8 @@ def _mend(
     )
     declared = _moved_over(opening, closing, islands, gone)
     rows = sum(end - start + 1 for start, end in kept)
-    yield Salvaged(report.first, top, rows, top - report.first + 1 - rows, declared, aside)
+    ranges = tuple(subtract(report.first, top, kept))
+    yield Salvaged(report.first, top, rows, top - report.first + 1 - rows, declared, aside, ranges)
 
 
 def _moved_over(
@@ -269,6 +275,17 @@ def _copy_tables(source: sqlite3.Connection, target: sqlite3.Connection) -> None
             target.execute("UPDATE meta SET value = ? WHERE key = 'store_id'", row)
 
 
+def _declare_rest(folder: Path, open_connection: Connect) -> None:
+    """Declare what is a hole still: a gap record that was lost had spoken of numbers before its own place."""
+    rest: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
+    with Reader(folder, open_connection) as reader:
+        for gap in find_gaps(reader):
+            if gap.state == MISSING:
+                rest[gap.device, gap.epoch].append((gap.first, gap.last))
+    if rest:
+        _write_down(folder, [], rest, False, open_connection)
+
+
 def _write_down(
     folder: Path,
     done: list[Salvaged],
@@ -282,8 +299,8 @@ def _write_down(
     try:
         connection.execute("BEGIN IMMEDIATE")
         for one in done:
-            if one.lost_rows:
-                mark(connection, "lost", one.first, one.last, f"{one.lost_rows} rows could not be read")
+            for first, last in one.ranges:
+                mark(connection, "lost", first, last, f"{last - first + 1} rows could not be read")
         if newest_was_bad:
             # What was sent and not receipted may be among what is lost, and its numbers are given again.
             draw_store_id(connection)
