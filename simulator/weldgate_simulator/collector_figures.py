@@ -34,7 +34,7 @@ _RUNS = 3
 _FULL = Load(frames=250)
 _SINK = Load(frames=250)
 _STEADY = Load(frames=120, rate=4_000.0)
-# Segments are smaller here than a collector's 250,000 rows, so that a change of segments, with its index, is in the run.
+# Smaller than a collector's 250,000 rows, so that a change of segments, with its index, is in the run.
 _STEADY_STORE = "\n[store]\nsegment_rows = 100000\n"
 _MODULES = Load(frames=100, by_broker=True)
 _MODULES_LINK = f'\n[mqtt]\nhost = "{LOCAL}"\nport = {{port}}\n'
