@@ -37,19 +37,20 @@ class Machine:
     A cut is a picture of the platter; the machine itself goes on, so that one run gives many.
     """
 
-    def __init__(self, folder: Path, seed: int, pragmas: str = "", disk: Disk | None = None) -> None:
+    def __init__(self, folder: Path, seed: int, pragmas: str = "", disk: Disk | None = None, rows: int = 100) -> None:
         self.draw = random.Random(seed)
         self.disk = disk or Disk(folder)
         self.reported = 0
         self.cuts: list[tuple[int, Image]] = []
         self._cut_at = -1
         self._pragmas = pragmas
+        self._rows = rows  # of a segment
         self.disk.on_event = self._event
 
     def __enter__(self) -> "Machine":
         self.disk.__enter__()
         seam = disk_seam(self.disk, self._pragmas)
-        self.writer = Writer(self.disk.folder, 0, 1000, self._committed, seam, segment_rows=100)
+        self.writer = Writer(self.disk.folder, 0, 1000, self._committed, seam, segment_rows=self._rows)
         self.reported = self.writer.committed  # what a welcome would tell a chip
         self.writer.start()
         self.keeper = Keeper(self.writer, Retention(keep_bytes=60_000), nothing, seam)
@@ -202,7 +203,7 @@ def test_failed_commit_is_not_played_back_over_what_the_disk_has(tmp_path: Path,
     What the fresh log holds then is in the page cache alone. Copied from there into the database, and the power cut,
     what the disk has of the log would be played back over newer pages.
     """
-    with Machine(tmp_path / "run", seed) as machine:
+    with Machine(tmp_path / "run", seed, rows=10_000) as machine:  # no other file is synced beside
         seq = machine.work(8)
         cuts: list[tuple[int, Image]] = []
         syncs = iter((True, False, False, False, False, True, True))
