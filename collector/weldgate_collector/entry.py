@@ -11,6 +11,7 @@ from .config import Config, load_config
 from .errors import StoreError
 from .links.configured import configured_links, read_password
 from .logs import configure_logging
+from .loop import new_loop
 from .notify import Notifier
 from .reload import Reload
 from .service import Service
@@ -63,7 +64,8 @@ def run(config_path: str | Path, record: Path | None = None) -> None:
     """
     config = load_config(config_path)
     configure_logging(config.log)
-    asyncio.run(_run(config, Path(config_path), record))
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(_run(config, Path(config_path), record))
 
 
 def _check_files(config: Config) -> list[str]:

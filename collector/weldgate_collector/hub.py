@@ -31,7 +31,7 @@ from .peer import ChipPeer
 from .quiet import Quiet
 from .silence import SESSION_TYPES, Silence, State, stored_states
 from .sources import STRIKES_MAX, Sources
-from .store import OWN, Reader, Record, Row, Writer
+from .store import FRAME, OWN, Reader, Record, Row, Writer
 
 if TYPE_CHECKING:
     from weldgate_protocol.fields import Fields
@@ -204,7 +204,7 @@ class Hub:
         index = self._writer.put(rows)
         if peer is None:
             return
-        frames = sum(row[1] != OWN for row in rows)
+        frames = [row[1] for row in rows].count(FRAME)
         if frames:
             self.metrics.frames.inc(frames)
         if high or through:

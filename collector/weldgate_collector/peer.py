@@ -11,9 +11,9 @@ import structlog
 
 from weldgate_protocol import conversation_collector as cc
 from weldgate_protocol import messages, reasons
+from weldgate_protocol.bulk import BulkStream
 from weldgate_protocol.conversation import HELLO_WAIT, number
 from weldgate_protocol.errors import EncodeError
-from weldgate_protocol.stream import FrameStream
 
 from .ingest import Presence, challenge_row, gap_row
 from .links.base import Connection
@@ -55,7 +55,7 @@ class ChipPeer:
         """Begin a conversation on a connection that was just made."""
         self._connection = connection
         self._hub = hub
-        self._stream = FrameStream()
+        self._stream = BulkStream()
         self.conversation = hub.converse()
         self.device = b""
         self.online = False
@@ -159,7 +159,7 @@ class ChipPeer:
         events: list[tuple[Any, ...]] = []
         stream, receive = self._stream, self.conversation.receive_into
         stream.feed(data)
-        while (raw := stream.take()) is not None:
+        for raw in stream.take_all():
             receive(raw, events)
         if stream.discarded_bytes != self._noise:
             self._count_noise()

@@ -193,16 +193,7 @@ def decode_pack(data: bytes, key: bytes) -> Pack:
     (count,) = _COUNT.unpack(reader.take(_COUNT.size))
     if not 1 <= count <= len(data) // ITEM_OVERHEAD_BYTES:  # a claimed count is not believed beyond what is there
         raise PackError(reasons.PACK_MALFORMED, f"pack claims {count} items")
-    items: list[Item] = []
-    for _ in range(count):
-        kind, received_ms, index, length = _ITEM.unpack(reader.take(_ITEM.size))
-        if kind not in (ITEM_FRAME, ITEM_RECORD):
-            raise PackError(reasons.PACK_MALFORMED, f"item kind {kind}, allowed 1 and 2")
-        if items and index != items[-1].index + 1:
-            raise PackError(reasons.PACK_MALFORMED, f"item index {index} after {items[-1].index}")
-        items.append(Item(kind, received_ms, index, reader.take(length)))
-    reader.end()
-    return Pack(store_id, upstream, number, previous, items)
+    return Pack(store_id, upstream, number, previous, reader.items(count))
 
 
 def encode_receipt(receipt: Receipt, key: bytes) -> bytes:
@@ -301,6 +292,29 @@ class _Reader:
             return self.take(size).decode()
         except UnicodeDecodeError as error:
             raise PackError(reasons.PACK_MALFORMED, "upstream name is not UTF-8") from error
+
+    def items(self, count: int) -> list[Item]:
+        """Return so many items, which are all that is left."""
+        data, end, place, size = self._data, self._end, self._pos, _ITEM.size
+        items: list[Item] = []
+        following = -1
+        for _ in range(count):
+            if size > end - place:
+                raise PackError(reasons.PACK_MALFORMED, f"{size} bytes wanted at offset {place}, {end - place} left")
+            kind, received_ms, index, length = _ITEM.unpack_from(data, place)
+            place += size
+            if kind not in (ITEM_FRAME, ITEM_RECORD):
+                raise PackError(reasons.PACK_MALFORMED, f"item kind {kind}, allowed 1 and 2")
+            if index != following and items:
+                raise PackError(reasons.PACK_MALFORMED, f"item index {index} after {following - 1}")
+            if length > end - place:
+                raise PackError(reasons.PACK_MALFORMED, f"{length} bytes wanted at offset {place}, {end - place} left")
+            following = index + 1
+            items.append(Item(kind, received_ms, index, data[place : place + length]))
+            place += length
+        self._pos = place
+        self.end()
+        return items
 
     def end(self) -> None:
         """Refuse what is left over."""

@@ -19,6 +19,7 @@ from rich.table import Table
 from weldgate_protocol.errors import WeldgateError
 from weldgate_simulator import files
 from weldgate_simulator.big_figures import BIG_FIGURES
+from weldgate_simulator.collector_figures import COLLECTOR_FIGURES
 from weldgate_simulator.figures import FIGURES, Figure
 from weldgate_simulator.storm_figures import STORM_FIGURES
 
@@ -29,7 +30,7 @@ _OUTPUT = files.build_folder() / "bench.json"
 
 def known() -> dict[str, Callable[[Callable[[str], None]], Figure]]:
     """Return every figure by name."""
-    return {**FIGURES, **STORM_FIGURES, **BIG_FIGURES}
+    return {**FIGURES, **COLLECTOR_FIGURES, **STORM_FIGURES, **BIG_FIGURES}
 
 
 def measure(names: Sequence[str]) -> tuple[list[Figure], list[str]]:

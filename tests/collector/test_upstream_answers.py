@@ -9,8 +9,8 @@ from weldgate_collector.upstream.base import SettingError
 from weldgate_collector.upstream.settings import JsonSection
 
 
-def read(data: bytes, **settings: Any) -> Answer | None:
-    """Read one answer."""
+def read(data: bytes, **settings: Any) -> list[Answer]:
+    """Read what came on the topic."""
     return Answers(JsonSection(name="u", **settings)).read(data)
 
 
@@ -31,7 +31,7 @@ def read(data: bytes, **settings: Any) -> Answer | None:
 )  # fmt: skip
 def test_answer(data: bytes, settings: dict[str, Any], expected: Answer) -> None:
     """Which record, yes or no, and why; false is not 0, and text is no number."""
-    assert read(data, **settings) == expected
+    assert read(data, **settings) == [expected]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,14 @@ def test_answer(data: bytes, settings: dict[str, Any], expected: Answer) -> None
 )  # fmt: skip
 def test_somebody_else_s_word_is_none(data: bytes) -> None:
     """It moves nothing."""
-    assert read(data) is None
+    assert read(data) == []
+
+
+def test_list_is_answer_after_answer() -> None:
+    """What is none in it harms none of the others."""
+    data = b'[{"id": "a", "ok": true}, 7, {"id": "b", "ok": false, "reason": "no"}, [{"id": "c", "ok": true}]]'
+
+    assert read(data) == [Answer("a", True, ""), Answer("b", False, "no")]
 
 
 @pytest.mark.parametrize("key", ["answer_id", "answer_ok", "answer_reason"])

@@ -142,6 +142,24 @@ def test_platform_s_refusal_sets_a_record_aside(tmp_path: Path) -> None:
     assert len(set(listener.ids())) == 20
 
 
+def test_platform_may_answer_for_many_records_at_once(tmp_path: Path) -> None:
+    """A list is as good as answer after answer; what is none of ours in it harms nothing."""
+
+    def answer(document: Any) -> Any:
+        return ["no answer", {"id": "another's", "ok": True}, {"id": document["id"], "ok": True}]
+
+    with (
+        NatsBroker(tmp_path / "b") as broker,
+        Listener(broker.port, answer=answer),
+        Store(tmp_path) as store,
+    ):
+        upstream = store.upstream("mqtt-json", port=broker.port, proof="answer", answer_topic="answers")
+        store.frames(20)
+        store.drained(upstream)
+
+        assert upstream.status().aside == 0
+
+
 PROVINCE = """
 [collector]
 name = "site"

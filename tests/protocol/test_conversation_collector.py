@@ -226,6 +226,15 @@ class TestConversationCollector(unittest.TestCase):
         self.assertTrue(len(end.acknowledge(EPOCH, 100)) > 0)
         self.assertEqual(end.acknowledge(EPOCH, 4), b"")
 
+    def test_ack_is_the_message_that_the_table_makes(self):
+        """M-CONV-12: the short way to an ack's bytes comes to the same, whatever width its number has."""
+        for through, repeats in ((1, 0), (23, 2), (24, 0), (255, 24), (256, 0), (65536, 300), (4294967295, 0)):
+            with self.subTest(through):
+                end = self.online()
+                end._acked, end._repeats = through, repeats
+                told = {"epoch": EPOCH, "through": through, "repeats": repeats or None}
+                self.assertEqual(parse(from_wire(end._ack()[1:-1])).payload, messages.encode(messages.ACK, told))
+
     def test_short_and_strange_bytes_are_counted(self):
         """Whatever comes, the answer is an event: bytes that are no frame count as bad tags."""
         for raw in (b"", b"\x2a", b"\x2a" * 33, b"\xff" * 34, b"\x2a" * 40):

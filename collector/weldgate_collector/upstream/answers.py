@@ -38,12 +38,16 @@ class Answers:
         self._reason = _path(settings.answer_reason, "answer_reason")
         self._good = {_typed(value) for value in settings.answer_good}
 
-    def read(self, data: bytes) -> Answer | None:
-        """Return what an answer says, None for somebody else's word on that topic."""
+    def read(self, data: bytes) -> list[Answer]:
+        """Return what an answer says, or each of a list of answers; what is somebody else's word is left out."""
         try:
-            answer: Any = msgspec.json.decode(data)
+            came: Any = msgspec.json.decode(data)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            return None
+            return []
+        read = (self._read(answer) for answer in (came if isinstance(came, list) else (came,)))
+        return [answer for answer in read if answer is not None]
+
+    def _read(self, answer: Any) -> Answer | None:
         reference, verdict = _at(answer, self._id), _at(answer, self._ok)
         if not isinstance(reference, str | int) or not isinstance(verdict, str | int | bool):
             return None

@@ -285,14 +285,12 @@ class JsonCarrier:
                 break
 
     def _answered(self, data: bytes, settled: Settled) -> None:
-        answer = self._answers.read(data)
-        index = 0 if answer is None else self._asked.pop(answer.reference, (0, 0.0))[0]
-        if answer is None or not index:
-            return
-        if answer.good:
-            settled.done.append(index)
-        else:
-            settled.refused.append(Refused(index, f"platform refuses it: {answer.words}"))
+        for answer in self._answers.read(data):
+            index = self._asked.pop(answer.reference, (0, 0.0))[0]
+            if index and answer.good:
+                settled.done.append(index)
+            elif index:
+                settled.refused.append(Refused(index, f"platform refuses it: {answer.words}"))
 
     def _subscribed(self, body: bytes, now_s: float) -> None:
         packet_id, code = int.from_bytes(body[:2], "big"), body[-1]
