@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from weldgate_collector.store import connect, order_copy
+from weldgate_collector.store.highs import HighTable
 from weldgate_collector.store.newest import open_newest
 from weldgate_collector.store.segments import Opening
 
@@ -41,13 +42,13 @@ def test_next_segment_has_the_orders_as_they_are(tmp_path: Path, monkeypatch: py
     chance = random.Random(seed)
     opened = open_newest(tmp_path, connect)
     fill(opened.connection, range(400))
-    opening = Opening(tmp_path, opened.connection, {}, connect)
+    opening = Opening(tmp_path, opened.connection, HighTable(), connect)
     slices = 0
     while not opening.step():
         slices += 1
         change(opened.connection, chance)
     change(opened.connection, chance)
-    path = opening.finish(5, {})
+    path = opening.finish(5, HighTable())
 
     assert slices > 8
     assert rows(connect(str(path))) == rows(opened.connection)
@@ -57,12 +58,12 @@ def test_what_was_begun_and_given_up_leaves_no_trace(tmp_path: Path) -> None:
     """Nothing is noted any more, and another try begins from nothing."""
     opened = open_newest(tmp_path, connect)
     fill(opened.connection, range(10))
-    Opening(tmp_path, opened.connection, {}, connect).abandon()
+    Opening(tmp_path, opened.connection, HighTable(), connect).abandon()
     found = opened.connection.execute("SELECT count(*) FROM sqlite_temp_master").fetchone()
-    opening = Opening(tmp_path, opened.connection, {}, connect)
+    opening = Opening(tmp_path, opened.connection, HighTable(), connect)
     while not opening.step():
         pass
-    path = opening.finish(5, {})
+    path = opening.finish(5, HighTable())
 
     assert found == (0,)
     assert opened.connection.execute("SELECT count(*) FROM sqlite_temp_master").fetchone() == (0,)
