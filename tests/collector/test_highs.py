@@ -2,11 +2,19 @@
 
 import random
 
+import pytest
+
+from weldgate_collector.store import highs
 from weldgate_collector.store.highs import HighTable, line_key
 
 
-def test_table_holds_what_a_dictionary_holds() -> None:
-    """Numbers set, raised and taken out in any order; keys that look like one another across entries among them."""
+@pytest.mark.parametrize("recent", [1, 40, 16_384])
+def test_table_holds_what_a_dictionary_holds(monkeypatch: pytest.MonkeyPatch, recent: int) -> None:
+    """Numbers set, raised and taken out in any order; keys that look like one another across entries among them.
+
+    ``recent``: how many of those set last stand in front.
+    """
+    monkeypatch.setattr(highs, "_RECENT_MAX", recent)
     chance = random.Random(4)
     table, known = HighTable(), {}
     keys = [line_key(device, epoch) for device in (0, 1, 256, (1 << 63) - 1, 0x0101010101010101) for epoch in range(60)]
@@ -24,6 +32,8 @@ def test_table_holds_what_a_dictionary_holds() -> None:
         else:
             assert table.pop(key) == known.pop(key, 0)
         assert table.get(key) == known.get(key, 0)
+        if chance.random() < 0.001:
+            assert {line_key(device, epoch): high for device, epoch, high in table.rows()} == known
 
     assert len(table) == len(known)
     assert {line_key(device, epoch): high for device, epoch, high in table.rows()} == known
@@ -31,8 +41,7 @@ def test_table_holds_what_a_dictionary_holds() -> None:
 
 def test_entry_that_straddles_two_others_is_not_found() -> None:
     """A key whose bytes lie across the border of two entries of its own string is not there."""
-    table, key = HighTable(), line_key(40_000, 7)
-    table.put(key, 1)
+    table, key = HighTable([(40_000, 7, 1)]), line_key(40_000, 7)
     (bucket,) = table._buckets.values()
 
     bucket[:] = b"\0\0\0\0" + key + b"\1" * 16
