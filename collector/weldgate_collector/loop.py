@@ -7,12 +7,18 @@ the loop never rests. Acks wait for a commit of 25 ms in any case (`store.commit
 """
 
 import asyncio
+import select
 import selectors
 import time
 
 __all__ = ["RestingSelector", "new_loop"]
 
 _REST_S = 0.002
+
+
+def _rest(seconds: float) -> None:
+    """Wait; by ``select``, since under libfaketime, which the soak moves clocks by, ``time.sleep`` does not return."""
+    select.select((), (), (), seconds)
 
 
 class RestingSelector(selectors.DefaultSelector):
@@ -30,7 +36,7 @@ class RestingSelector(selectors.DefaultSelector):
                 if timeout is not None:
                     rest_s = min(rest_s, timeout)
                     timeout -= rest_s
-                time.sleep(rest_s)
+                _rest(rest_s)
         found = super().select(timeout)
         self._looked_s = time.monotonic()
         return found

@@ -27,6 +27,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     found = Clock()
     monkeypatch.setattr(loop, "time", found)
+    monkeypatch.setattr(loop, "_rest", found.sleep)
     return found
 
 
