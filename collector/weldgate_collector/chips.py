@@ -289,7 +289,7 @@ def write_secret(path: Path, data: bytes) -> None:
 
 def _check(chip: Chip) -> _Keys:
     """Return a chip's keys."""
-    if not _DEVICE.fullmatch(chip.device) or int(chip.device) > DEVICE_MAX:
+    if device_bytes(chip.device) is None:
         raise ChipsError(TOOL_BAD_INPUT, f"device is not a plain decimal number of at most {DEVICE_MAX}")
     if not 0 <= chip.generation <= 0xFFFFFFFF:
         raise ChipsError(TOOL_BAD_INPUT, f"generation {chip.generation}, 0 to 4294967295 are allowed")

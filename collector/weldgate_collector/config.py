@@ -151,8 +151,8 @@ class ControlSection(_Section, frozen=True):
     socket: FileName = ""
 
 
-class _Whole(_Section, frozen=True):
-    """The whole file; each upstream's table is the affair of its kind."""
+class _Tables(_Section, frozen=True):
+    """What stands in a configuration as it stands in its file."""
 
     collector: CollectorSection
     tcp: TcpSection | None = None
@@ -161,26 +161,21 @@ class _Whole(_Section, frozen=True):
     mqtt: MqttSection | None = None
     links: LinksSection = LinksSection()
     store: StoreSection = StoreSection()
-    upstream: Annotated[tuple[dict[str, Any], ...], msgspec.Meta(max_length=8)] = ()
     metrics: MetricsSection | None = None
     log: LogSection = LogSection()
     control: ControlSection = ControlSection()
 
 
-class Config(_Section, frozen=True):
-    """The whole file, with ``folder`` = where relative paths start."""
+class _File(_Tables, frozen=True):
+    """The whole file; each upstream's table is the affair of its kind."""
 
-    collector: CollectorSection
-    tcp: TcpSection | None
-    tls: TlsSection | None
-    serial: tuple[SerialSection, ...]
-    mqtt: MqttSection | None
-    links: LinksSection
-    store: StoreSection
+    upstream: Annotated[tuple[dict[str, Any], ...], msgspec.Meta(max_length=8)] = ()
+
+
+class Config(_Tables, frozen=True, kw_only=True):
+    """The whole configuration, with ``folder`` = where relative paths start."""
+
     upstream: tuple[UpstreamSection, ...]
-    metrics: MetricsSection | None
-    log: LogSection
-    control: ControlSection
     folder: str = ""
 
     def path(self, name: str) -> Path:
@@ -249,7 +244,7 @@ def parse_config(text: str, source: str = "configuration", folder: str | Path = 
     except RecursionError:
         raise CollectorConfigError(TOOL_CONFIG, f"{source}: not TOML: nested too deep") from None
     try:
-        file = msgspec.convert(data, _Whole)
+        file = msgspec.convert(data, _File)
     except (msgspec.ValidationError, RecursionError) as error:
         raise CollectorConfigError(TOOL_CONFIG, f"{source}: {_explain(text, str(error), '')}") from error
     upstreams = tuple(_upstream(table, text, source, position) for position, table in enumerate(file.upstream))
@@ -258,11 +253,8 @@ def parse_config(text: str, source: str = "configuration", folder: str | Path = 
         for position, name in enumerate(names):
             if name in names[:position]:
                 raise _wrong(text, source, f"{table}[{position}].name", f"`{name}` is there twice")
-    return Config(
-        collector=file.collector, tcp=file.tcp, tls=file.tls, serial=file.serial, mqtt=file.mqtt, links=file.links,
-        store=file.store, upstream=upstreams, metrics=file.metrics, log=file.log, control=file.control,
-        folder=str(folder),
-    )  # fmt: skip
+    tables = {name: getattr(file, name) for name in _Tables.__struct_fields__}
+    return Config(**tables, upstream=upstreams, folder=str(folder))
 
 
 def _upstream(table: dict[str, Any], text: str, source: str, position: int) -> UpstreamSection:

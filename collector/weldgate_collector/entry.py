@@ -123,7 +123,7 @@ async def _beat(service: Service, notifier: Notifier) -> None:
     loop = asyncio.get_running_loop()
     while True:
         if loop.time() - service.ticked_s < _ROUNDS_LATE_S:
-            health = service.health()
-            state = "" if health["ok"] else f", store: {health['store']}"
-            notifier.alive(f"{health['chips_online']} chips online, {health['backlog_rows']} rows to commit{state}")
+            writer = service.writer
+            state = f", store: {writer.trouble}" if writer.trouble else ""
+            notifier.alive(f"{service.hub.online} chips online, {writer.backlog} rows to commit{state}")
         await asyncio.sleep(min(notifier.watchdog_s / 3 or _BEAT_S, _BEAT_S))

@@ -256,8 +256,8 @@ class _MqttWay(_SharedWay):
         writer.write(packets.encode_subscribe(1, self._prefix + "+/down"))
         while data := await reader.read(_READ_BYTES):
             for first, body in stream.feed(data):
-                if first & 0xF0 == packets.CONNACK and body[1:2] != b"\0":
-                    raise OSError(f"broker refuses: {body.hex()}")
+                if first & 0xF0 == packets.CONNACK and (fault := packets.connack_fault(body)):
+                    raise OSError(f"broker refuses: {fault}")
                 if first & 0xF0 == packets.SUBACK:
                     self._task = asyncio.create_task(self._read(reader, writer, stream))
                     return

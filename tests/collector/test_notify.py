@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -91,8 +92,8 @@ def test_service_that_stands_still_is_not_fed() -> None:
             looks[0] += 1
             return asyncio.get_running_loop().time() - late_s[0]
 
-        def health(self) -> dict[str, Any]:
-            return {"ok": False, "store": "disk full", "chips_online": 1, "backlog_rows": 2}
+        writer = SimpleNamespace(trouble="disk full", backlog=2)
+        hub = SimpleNamespace(online=1)
 
     async def scene() -> list[int]:
         service: Any = Standing()

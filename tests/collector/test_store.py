@@ -1,45 +1,17 @@
 """The store: D2, contiguous rows, failing disks, migrations, and the views for people."""
 
-import os
 import sqlite3
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.collector.store_world import DEVICE, RAW, Commits, row, until
 
 from weldgate_collector.errors import StoreError
-from weldgate_collector.store import Reader, Row, Writer, appender, connect, list_segments, schema
-
-DEVICE = (1 << 63) - 1
-RAW = b"\x2a\x45" + DEVICE.to_bytes(8, "big") + b"\xa0\x00\x00\x01" + b"\x00\x00\x00\x07"
-RAW += (1764000000).to_bytes(4, "big") + b"\x01\xf4" + b"\x00\x03" + b"\xa1\x01\x02" + b"T" * 8
-
-
-def row(seq: int, raw: bytes = RAW) -> Row:
-    """Return a frame's row."""
-    return (1764000000123, 1, DEVICE, 0xA0000001, seq, 0x45, raw)
-
-
-class Commits:
-    """Remembers what was reported as durable, and lets a test wait for it."""
-
-    def __init__(self) -> None:
-        self.seen: list[int] = []
-        self._changed = threading.Condition()
-
-    def __call__(self, index: int) -> None:
-        with self._changed:
-            self.seen.append(index)
-            self._changed.notify_all()
-
-    def wait(self, index: int) -> None:
-        """Wait until ``index`` was reported."""
-        with self._changed:
-            assert self._changed.wait_for(lambda: bool(self.seen) and self.seen[-1] >= index, 20)
+from weldgate_collector.store import Reader, Row, Writer, appender, connect, schema
 
 
 class Recording:
@@ -66,14 +38,6 @@ class Recording:
                 return cursor
 
         return connect(path, Connection)
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Wait for what another thread does, with an end."""
-    end_s = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < end_s
-        threading.Event().wait(0.01)
 
 
 def full() -> sqlite3.OperationalError:
@@ -286,64 +250,6 @@ def test_asker_who_gives_up_does_not_cancel_what_is_queued(tmp_path: Path) -> No
     assert writer.trouble == ""
 
 
-def test_migrations_are_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A migration that fails in the middle leaves the version before it."""
-    Writer(tmp_path, 1, 100, lambda _index: None).stop()
-    path = list_segments(tmp_path)[0].path
-    broken = "CREATE TABLE later (x); CREATE TABLE later (x);\n"
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, broken.replace("; ", ";\n")))
-
-    with pytest.raises(sqlite3.OperationalError):
-        schema.open_store(path)
-
-    connection = connect(str(path))
-    assert connection.execute("PRAGMA user_version").fetchone()[0] == len(schema.MIGRATIONS) - 1
-    assert connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'later'").fetchone()[0] == 0
-    connection.close()
-
-
-def test_newer_store_is_refused_untouched(tmp_path: Path) -> None:
-    """A file of a newer weldgate is left alone."""
-    Writer(tmp_path, 1, 100, lambda _index: None).stop()
-    connection = connect(str(list_segments(tmp_path)[0].path))
-    connection.execute("PRAGMA user_version=999")
-    connection.close()
-
-    with pytest.raises(StoreError, match="schema 999"):
-        Writer(tmp_path, 1, 100, lambda _index: None)
-
-
-def test_file_that_is_no_database_is_refused_untouched(tmp_path: Path) -> None:
-    """A damaged file is named and never wiped."""
-    path = tmp_path / "store.sqlite3"
-    path.write_bytes(b"not a database, and longer than a header of a hundred bytes " * 20)
-    before = path.read_bytes()
-
-    with pytest.raises(StoreError, match="not a database"):
-        Writer(path, 1, 100, lambda _index: None)
-
-    assert path.read_bytes() == before
-
-
-def test_views_decode_headers(tmp_path: Path) -> None:
-    """Somebody with nothing but ``sqlite3`` sees time, quality and payload."""
-    writer = Writer(tmp_path, 1, 100, lambda _index: None)
-    writer.start()
-    writer.put([row(7), (1, 2, DEVICE, 1, 9, 1, b"\xa0")])
-    writer.stop()
-
-    with Reader(tmp_path) as reader:
-        frame = reader.connection.execute(
-            "SELECT device, epoch, seq, type, time_s, time, quality, length, payload, tag FROM frames"
-        ).fetchone()
-        own = reader.connection.execute("SELECT idx, seq, type FROM own_records").fetchone()
-
-    assert frame == (
-        DEVICE, "a0000001", 7, "45", 1764000000, "2025-11-24 16:00:00", "synced", 3, b"\xa1\x01\x02", b"T" * 8,
-    )  # fmt: skip
-    assert own == (2, 9, "gap")
-
-
 def test_reader_finds_by_chip_time_and_type(tmp_path: Path) -> None:
     """The questions of tools: by chip, by time, by type, counted."""
     writer = Writer(tmp_path, 1, 100, lambda _index: None)
@@ -425,69 +331,3 @@ def test_writer_that_ends_by_an_error_says_so(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="stopping"):
         writer.submit(lambda _connection: None)
     writer.stop()
-
-
-def remove(path: Path) -> None:
-    """Remove a database under the writer's hands."""
-    path.unlink()
-
-
-def replace(path: Path) -> None:
-    """Put a copy in its place."""
-    copy = path.with_name("copy")
-    copy.write_bytes(path.read_bytes())
-    copy.rename(path)
-
-
-def cut_short(path: Path) -> None:
-    """Take its last page."""
-    os.truncate(path, path.stat().st_size - 4096)
-
-
-@pytest.mark.parametrize(
-    ("befall", "told"), [(remove, "is gone"), (replace, "is another file"), (cut_short, "was cut short")]
-)
-def test_file_that_somebody_touched_takes_no_more_acks(
-    tmp_path: Path, befall: Callable[[Path], None], told: str
-) -> None:
-    """SQLite goes on writing into a file that is gone; nothing is reported then, and no fresh one hides the loss."""
-    commits = Commits()
-    writer = Writer(tmp_path, 1, 100, commits, stop_retry_s=0.0)
-    path = list_segments(tmp_path)[0].path
-    writer.start()
-    writer.put([row(1)])
-    commits.wait(1)
-    writer.submit(lambda _connection: None).result(20)
-
-    befall(path)
-    writer.put([row(2)])
-    until(lambda: told in writer.trouble)
-    writer.put([row(3)])
-    writer.stop()
-
-    assert commits.seen == [1]
-    assert path.exists() == (befall is not remove)
-
-
-def test_store_that_takes_no_writes_withholds_and_recovers(tmp_path: Path) -> None:
-    """A disk that the kernel made read-only is trouble as long as it lasts, and then nothing is lost."""
-    read_only = [False]
-
-    def seam(path: str) -> sqlite3.Connection:
-        return connect(f"file:{path}?mode=ro" if read_only[0] else path)
-
-    commits = Commits()
-    writer = Writer(tmp_path, 1, 100, commits, seam)
-    writer.start()
-    writer.put([row(1)])
-    commits.wait(1)
-    read_only[0] = True
-    writer._appender._segment.connection.close()
-    writer.put([row(2)])
-    until(lambda: "readonly" in writer.trouble)
-    read_only[0] = False
-    commits.wait(2)
-    writer.stop()
-
-    with Reader(tmp_path) as reader:
-        assert [record[2] for record in reader.rows(1, 9)] == [1, 2]

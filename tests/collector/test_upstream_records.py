@@ -3,8 +3,10 @@
 import asyncio
 import sqlite3
 import sys
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "contracts"))  # tests are no package; the world stands there
 
@@ -18,6 +20,7 @@ from weldgate_collector.upstream.carrier import Refused, Settled, UndeliveredErr
 from weldgate_collector.upstream.document import Row
 from weldgate_collector.upstream.packing import renew_store
 from weldgate_collector.upstream.records import Pace, RecordUpstream
+from weldgate_collector.upstream.row_source import RowSource
 
 
 class Far:
@@ -274,3 +277,37 @@ def test_order_s_result_is_no_affair_of_it(tmp_path: Path) -> None:
     order: Any = None
     with Store(tmp_path) as store:
         start(store, Far()).report(order)
+
+
+class Held:
+    """A writer that keeps what it is asked for."""
+
+    committed = 0
+
+    def __init__(self) -> None:
+        self.works: list[Callable[[sqlite3.Connection], bool]] = []
+
+    def submit(self, work: Callable[[sqlite3.Connection], bool]) -> Future[bool]:
+        self.works.append(work)
+        return Future()
+
+
+def test_refusal_under_an_old_store_id_sets_nothing_aside(tmp_path: Path) -> None:
+    """A commit may take long; meanwhile another upstream renews the store, and all of it goes out again."""
+    held = Held()
+    with Store(tmp_path) as store:
+        writer = cast("Any", held)
+        around = Surroundings("site", b"", store.folder.joinpath, lambda _: "", writer, store.reader, lambda *_: None)
+        upstream = RecordUpstream("u", Far(), Pace(10, 1, 0.05), around, lambda _row: True)
+        with store.reader() as reader:
+            upstream._begin(RowSource(reader, "u"))
+            old = reader.store_id()
+        upstream._let_go([(Row(1, 0, 1, b"x"), 1, "poison")])
+
+        store.writer.submit(lambda connection: renew_store(connection, old)).result(20)
+        with store.reader() as reader:
+            upstream._begin(RowSource(reader, "u"))
+        taken = store.writer.submit(held.works[0]).result(20)
+        upstream.stop()
+
+    assert not taken

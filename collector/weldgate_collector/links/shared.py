@@ -64,7 +64,7 @@ class SharedMedium:
         self.relieved: Callable[[], None] = lambda: None
         self._max = max_connections
         self._send = send
-        self._clock_s = clock_s
+        self.clock_s = clock_s
         self._accept: Accept | None = None
         self._open: dict[str, SharedConnection] = {}
         self._went_on_s = float("-inf")
@@ -104,7 +104,7 @@ class SharedMedium:
 
         A broker's ACL may drop what we publish without a word; a chip that is welcomed answers within a second.
         """
-        late_s = self._clock_s() - _UNHEARD_S
+        late_s = self.clock_s() - _UNHEARD_S
         return any(
             self._went_on_s < one.answered_s < late_s
             for one in self._open.values()
@@ -113,11 +113,7 @@ class SharedMedium:
 
     def heard_on(self) -> None:
         """Note that a chip went on after its hello: answers do reach somebody."""
-        self._went_on_s = self._clock_s()
-
-    def answered_s(self) -> float:
-        """Return the time of an answer."""
-        return self._clock_s()
+        self._went_on_s = self.clock_s()
 
     def drop(self) -> None:
         """End every connection: the medium is gone."""
@@ -206,7 +202,7 @@ class SharedConnection:
     def send(self, data: bytes) -> None:
         """Send bytes."""
         if not self._over:
-            self.answered_s = self.answered_s or self._medium.answered_s()
+            self.answered_s = self.answered_s or self._medium.clock_s()
             self._medium.write(self, data)
 
     def pause(self) -> None:

@@ -5,7 +5,7 @@ chip and time. Nothing here writes. A segment that retention removes meanwhile i
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from ..errors import StoreError
 from .highs import HighTable
 from .newest import OpenSegment, merged_highs
 from .runs import chip_rows
-from .schema import CONFLICT, FRAME, OWN, Connect, connect, open_store
+from .schema import CONFLICT, FRAME, OWN, Connect, connect, open_store, read_store_id
 from .segments import LEGACY_NAME, Segment, list_segments, store_folder
 from .shelf import Shelf
 
@@ -86,7 +86,7 @@ class Reader:
 
     def store_id(self) -> bytes:
         """Return the 16 bytes that name this store in packs."""
-        return _store_id(self.connection)
+        return read_store_id(self.connection)
 
     def first_index(self) -> int:
         """Return the idx from which rows are held; one after the last when there is none."""
@@ -123,7 +123,7 @@ class Reader:
                 break
         return found
 
-    def rows(self, first: int, last: int) -> Iterator[tuple[int, int, int, bytes]]:
+    def rows(self, first: int, last: int) -> Generator[tuple[int, int, int, bytes], None, None]:
         """Yield (kind, received_ms, idx, raw) of rows ``first`` to ``last``, as packs carry them."""
         segments = self._shelf.segments()
         for segment, following in zip(segments, [*segments[1:], None], strict=True):
@@ -266,10 +266,10 @@ class Reader:
         found = _pack(newest, upstream, n)
         if found is not None or not 1 <= n <= self.last_pack(upstream):
             return found
-        store_id = _store_id(newest)
+        store_id = read_store_id(newest)
         for segment in self._shelf.segments()[-2::-1]:
             connection = self._shelf.open(segment)
-            if connection is None or _store_id(connection) != store_id:
+            if connection is None or read_store_id(connection) != store_id:
                 return None
             found = _pack(connection, upstream, n)
             if found is not None:
@@ -313,11 +313,6 @@ def _of_chip(
         f"SELECT * FROM records WHERE device = ? AND {conditions} ORDER BY idx",  # noqa: S608 - conditions are ours
         (device, *values),
     )
-
-
-def _store_id(connection: sqlite3.Connection) -> bytes:
-    found: bytes = connection.execute("SELECT value FROM meta WHERE key = 'store_id'").fetchone()[0]
-    return found
 
 
 def _pack(connection: sqlite3.Connection, upstream: str, n: int) -> tuple[int, int, bytes] | None:

@@ -3,10 +3,9 @@
 ``records`` is the only table that the hot path writes: its ``idx`` is contiguous from 1 and, with the store id, the
 identity of the collector's own records. It has no other index on purpose: a device-leading one costs two thirds of
 the rate once the table is large (FACTS, SQLite); a segment gets it when it is sealed, and has ``runs`` until then.
-``frames`` and ``own_records``
-are views for people who open a file with ``sqlite3``. ``segment`` says which rows a file has, ``highs`` what every line
-had reached before them; ``meta``, ``packs``, ``cursors``, ``aside``, ``orders``, ``segments`` and ``marks`` are true in
-the newest segment, and history in the others.
+``frames`` and ``own_records`` are views for people who open a file with ``sqlite3``. ``segment`` says which rows a file
+has, ``highs`` what every line had reached before them; ``meta``, ``packs``, ``cursors``, ``aside``, ``orders``,
+``segments`` and ``marks`` are true in the newest segment, and history in the others.
 
 A migration is appended, never edited; each runs in one transaction with its mark (``PRAGMA user_version``), so that a
 cut in the middle leaves the version before it. A file of a newer version is refused, never touched.
@@ -34,6 +33,7 @@ __all__ = [
     "connect",
     "open_store",
     "prepare",
+    "read_store_id",
     "rewrite_log",
     "settle",
     "touch_private",
@@ -236,6 +236,12 @@ def settle(connection: sqlite3.Connection) -> bool:
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     connection.execute(f"PRAGMA user_version={version}")
     return True
+
+
+def read_store_id(connection: sqlite3.Connection) -> bytes:
+    """Return the store's id, 16 bytes."""
+    found: bytes = connection.execute("SELECT value FROM meta WHERE key = 'store_id'").fetchone()[0]
+    return found
 
 
 def touch_private(path: Path) -> None:

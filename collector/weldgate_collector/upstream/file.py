@@ -9,8 +9,8 @@ new file, so every line of every file is whole; a record may stand in two files,
 import contextlib
 import os
 import time
-from pathlib import Path
 
+from ..store.segments import sync_folder
 from .base import Adapter, Surroundings
 from .carrier import Refused, Settled
 from .document import Row
@@ -56,10 +56,7 @@ class FileCarrier:
         self._pending.clear()
         self._folder.mkdir(parents=True, exist_ok=True)
         self._tidy()
-        self._handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
-        self._size = os.fstat(self._handle).st_size
-        self._began_s = time.monotonic()
-        _sync_folder(self._folder)
+        self._start_file()
 
     def room(self) -> int:
         """Return how many records may be offered now."""
@@ -125,14 +122,16 @@ class FileCarrier:
         self._size += len(data)
 
     def _rotate(self) -> None:
-        os.close(self._handle)
-        self._handle = -1
+        self.close()
         self._put_away()
-        self._handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
-        self._size = 0
-        self._began_s = time.monotonic()
-        _sync_folder(self._folder)
+        self._start_file()
         self._prune()
+
+    def _start_file(self) -> None:
+        self._handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        self._size = os.fstat(self._handle).st_size
+        self._began_s = time.monotonic()
+        sync_folder(self._folder)
 
     def _tidy(self) -> None:
         """Cut off what is no whole line of an earlier run's file, and put the rest away."""
@@ -168,14 +167,6 @@ class FileCarrier:
         files = sorted(path for path in self._folder.glob("*.jsonl") if path.name != _CURRENT)
         for path in files[: len(files) - keep] if keep else []:
             path.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _describe(settings: FileSection) -> str:

@@ -39,6 +39,8 @@ _BACKOFF_FIRST_S = 0.25
 _REST_S = 1.0
 _CURSOR_S = 1.0  # the cursor is stored at most this often; a stale one costs a resend, nothing else
 _STOP_S = 2.0  # a stop waits so long for the cursor's last place
+_FULL_ROWS = 2_000  # enough rows for a pack at once, without waiting for pack_ms
+_UNHEARD_S = 45.0  # however patient receipt_timeout_s is, silence is told by then
 
 
 class MqttUpstream(Worker):
@@ -303,10 +305,6 @@ class MqttUpstream(Worker):
         boundary = self._reader.pack(self.name, self._cursor.through) if self._reader is not None else None
         self._receipted = boundary[1] if boundary else 0
         self._status = UpstreamStatus(connected, self._cursor.through, 0, trouble, undelivered)
-
-
-_FULL_ROWS = 2_000  # enough rows for a pack at once, without waiting for pack_ms
-_UNHEARD_S = 45.0  # however patient receipt_timeout_s is, silence is told by then
 
 
 def _describe(settings: PacksSection) -> str:

@@ -20,6 +20,7 @@ from weldgate_protocol.pack import (
 )
 
 from ..store.reader import Reader
+from ..store.schema import read_store_id
 
 __all__ = ["Built", "Packer", "forget_boundaries", "renew_store", "save_boundaries", "save_cursor"]
 
@@ -101,7 +102,7 @@ def save_boundaries(
 
     A commit may fail and yet be in the file; then this runs again, and finds its own packs there.
     """
-    if not _is_store(connection, store_id):
+    if read_store_id(connection) != store_id:
         return False
     connection.executemany("INSERT OR IGNORE INTO packs VALUES (?, ?, ?, ?, ?)", [(upstream, *pack) for pack in packs])
     return True
@@ -109,20 +110,14 @@ def save_boundaries(
 
 def forget_boundaries(connection: sqlite3.Connection, store_id: bytes, upstream: str, first: int) -> None:
     """Forget packs from ``first`` on: their rows are gone, and the numbers go to what is left."""
-    if _is_store(connection, store_id):
+    if read_store_id(connection) == store_id:
         connection.execute("DELETE FROM packs WHERE upstream = ? AND n >= ?", (upstream, first))
 
 
 def save_cursor(connection: sqlite3.Connection, store_id: bytes, upstream: str, through: int, boot: bytes) -> None:
     """Store where an upstream stands; it may lag behind, the consumer's receipts put it right."""
-    if _is_store(connection, store_id):
+    if read_store_id(connection) == store_id:
         connection.execute("INSERT OR REPLACE INTO cursors VALUES (?, ?, ?)", (upstream, through, boot))
-
-
-def _is_store(connection: sqlite3.Connection, store_id: bytes) -> bool:
-    """Tell whether the store still has this id: another upstream may have renewed it."""
-    found = connection.execute("SELECT value FROM meta WHERE key = 'store_id'").fetchone()
-    return bool(found[0] == store_id)
 
 
 def renew_store(connection: sqlite3.Connection, old: bytes) -> None:

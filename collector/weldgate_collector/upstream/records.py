@@ -15,6 +15,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import NamedTuple
 
 import structlog
@@ -206,11 +207,11 @@ class RecordUpstream(Worker):
         """Have records set aside durably; they count as settled once they are."""
         for row, tries, reason in rows:
             _log.error("record_refused", upstream=self.name, index=row.idx, tries=tries, reason=reason)
-            future = self._writer.submit(
-                lambda connection, row=row, tries=tries, reason=reason: put_aside(  # type: ignore[misc]
-                    connection, self._store_id, self.name, row, tries, reason, time.time_ns() // 1_000_000
-                )
-            )
+            work = partial(
+                put_aside, store_id=self._store_id, upstream=self.name, row=row, tries=tries, reason=reason,
+                now_ms=time.time_ns() // 1_000_000,
+            )  # fmt: skip
+            future = self._writer.submit(work)
             future.add_done_callback(lambda _done: self._wake())
             self._leaving.append((future, row.idx))
 

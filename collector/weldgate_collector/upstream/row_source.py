@@ -6,10 +6,11 @@ Statements that write take the writer's connection and run inside its transactio
 """
 
 import sqlite3
-from collections.abc import Generator
+from contextlib import closing
 from itertools import islice
 
 from ..store.reader import Reader
+from ..store.schema import read_store_id
 from .document import Row
 
 __all__ = ["ASIDE_MAX", "RowSource", "forget_aside", "move_cursor", "put_aside"]
@@ -43,16 +44,14 @@ class RowSource:
 
     def rows(self, first: int, last: int, count: int) -> list[Row]:
         """Return the first ``count`` rows from ``first`` to ``last``; what retention deleted is jumped over."""
-        found = self._reader.rows(first, last)
-        rows = [Row(*row) for row in islice(found, count)]
-        if isinstance(found, Generator):
-            found.close()  # ends the read transaction, so that the log can be folded in
-        return rows
+        # Closed at once, which ends the read transaction, so that the log can be folded in.
+        with closing(self._reader.rows(first, last)) as found:
+            return [Row(*row) for row in islice(found, count)]
 
 
 def move_cursor(connection: sqlite3.Connection, store_id: bytes, upstream: str, through: int) -> bool:
     """Store where an upstream stands; False when the store has another id by now."""
-    if not _is_store(connection, store_id):
+    if read_store_id(connection) != store_id:
         return False
     connection.execute("DELETE FROM packs WHERE upstream = ?", (upstream,))
     connection.execute("INSERT INTO packs VALUES (?, ?, ?, ?, x'')", (upstream, through, through, through))
@@ -64,7 +63,7 @@ def put_aside(
     connection: sqlite3.Connection, store_id: bytes, upstream: str, row: Row, tries: int, reason: str, now_ms: int
 ) -> bool:
     """Store a record that an upstream could not deliver, with its bytes; False when too many are there already."""
-    if not _is_store(connection, store_id):
+    if read_store_id(connection) != store_id:
         return False
     count: int = connection.execute("SELECT count(*) FROM aside WHERE upstream = ?", (upstream,)).fetchone()[0]
     if count >= ASIDE_MAX:
@@ -79,9 +78,3 @@ def put_aside(
 def forget_aside(connection: sqlite3.Connection, upstream: str) -> int:
     """Forget what an upstream had set aside, and return how many records that were; they stay in ``records``."""
     return connection.execute("DELETE FROM aside WHERE upstream = ?", (upstream,)).rowcount
-
-
-def _is_store(connection: sqlite3.Connection, store_id: bytes) -> bool:
-    """Tell whether the store still has this id: another upstream may have renewed it."""
-    found = connection.execute("SELECT value FROM meta WHERE key = 'store_id'").fetchone()
-    return bool(found[0] == store_id)
