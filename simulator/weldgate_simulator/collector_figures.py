@@ -24,7 +24,7 @@ from weldgate_protocol.reasons import TOOL_CONNECTION
 from .broker import Broker, MosquittoBroker
 from .figures import Figure
 from .load import make_chips
-from .mqtt_bytes import PUBLISH, connect, packet
+from .mqtt_bytes import PUBLISH, enter, packet, text
 from .rig import LOCAL, JsonRig, Load, Rig, RigError, Run, sink_rate
 
 __all__ = ["COLLECTOR_FIGURES", "play_orders"]
@@ -171,7 +171,7 @@ def play_orders(folder: Path, chips: int, load: Load, orders: int, within_s: flo
     published: dict[int, float] = {}
     with Rig(folder, chips) as rig:
         key = bytes.fromhex(rig.key_file.read_text("ascii"))
-        topic = b"weldgate/1/line/order"
+        topic = text("weldgate/1/line/order")
         words: dict[int, bytes] = {}
         for number in places:
             device = number.to_bytes(8, "big")
@@ -179,12 +179,11 @@ def play_orders(folder: Path, chips: int, load: Load, orders: int, within_s: flo
                 order.LOCK, device=device, issued_s=now_s, lock=secrets.token_bytes(8), mode=order.MODE_SOFT
             )
             envelope = encode_order(OrderEnvelope(device, messages.LOCK, signed), key)
-            words[number] = packet(PUBLISH, len(topic).to_bytes(2, "big") + topic + envelope)
+            words[number] = packet(PUBLISH, topic + envelope)
 
         def send(began_s: float) -> None:
             with socket.create_connection((LOCAL, rig.broker.port)) as sock:
-                sock.sendall(connect("bench-platform"))
-                sock.recv(4)
+                enter(sock, "bench-platform")
                 for place, (number, word) in enumerate(words.items()):
                     due_s = began_s + _ORDERS_AFTER_S + within_s * place / orders
                     time.sleep(max(0.0, due_s - time.monotonic()))  # it is when the next one is due
