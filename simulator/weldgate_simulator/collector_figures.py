@@ -23,7 +23,7 @@ from weldgate_protocol.reasons import TOOL_CONNECTION
 
 from .broker import Broker, MosquittoBroker
 from .figures import Figure
-from .load import make_chips
+from .load import make_chips, percentile
 from .mqtt_bytes import PUBLISH, enter, packet, text
 from .rig import LOCAL, JsonRig, Load, Rig, RigError, Run, sink_rate
 
@@ -201,7 +201,7 @@ def _order(say: Callable[[str], None]) -> Figure:
     say(f"{_ORDERS} orders to {_ORDER_CHIPS} chips that send {_ORDER_LOAD.rate:,.0f} frames/s")
     with tempfile.TemporaryDirectory() as name:
         seconds, run = play_orders(Path(name), _ORDER_CHIPS, _ORDER_LOAD, _ORDERS, _ORDERS_WITHIN_S)
-    p50, p99 = (seconds[(len(seconds) - 1) * percent // 100] * 1000 for percent in (50, 99))
+    p50, p99 = (percentile(seconds, percent) * 1000 for percent in (50, 99))
     note = (
         f"from its publish to its frame at the chip, stored FULL in between: {len(seconds)} signed locks among "
         f"{_ORDER_CHIPS:,} chips; p50 {p50:.0f}, max {seconds[-1] * 1000:.0f} ms; {run.frames / run.acked_s:,.0f} "

@@ -25,7 +25,7 @@ from weldgate_protocol.reasons import TOOL_TIMEOUT
 from . import tether
 from .broker import Broker, NatsBroker, free_port
 
-__all__ = ["Line", "LineError", "bench", "cpu_s", "wait_for"]
+__all__ = ["Line", "LineError", "bench", "cpu_s", "memory_mb", "wait_for"]
 
 _WAIT_S = 60.0
 _POLL_S = 0.02
@@ -305,6 +305,14 @@ def cpu_s(pid: int) -> float:
     """Return the CPU seconds that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_mb(pid: int, name: str = "VmRSS") -> float:
+    """Return a line of /proc/PID/status that is in kB, as MB of 10^6 bytes: VmRSS now, VmHWM at its highest."""
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
+        if line.startswith(name + ":"):
+            return round(int(line.split()[1]) * 1024 / 1e6, 1)
+    raise LineError(TOOL_TIMEOUT, f"process {pid} has ended")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,10 @@ from weldgate_protocol.frame import FLAG_DURABLE, FLAG_PARITY, QUALITY_SYNCED, e
 from weldgate_protocol.keys import HmacKey, derive
 from weldgate_protocol.stream import FrameStream
 
-__all__ = ["HEARTBEAT", "HELLO", "Load", "Sender", "main", "make_chips", "tls_client"]
+__all__ = [
+    "HEARTBEAT", "HELLO", "Load", "Sender", "main", "make_chips", "percentile", "stamp", "telemetry", "ticks",
+    "tls_client",
+]  # fmt: skip
 
 _RETRY_MIN_S, _RETRY_MAX_S = 0.02, 0.3
 HELLO: dict[str | int, Any] = {
@@ -90,13 +93,7 @@ class Sender(asyncio.Protocol):
         now_s = int(time.time())
         self.raws: list[bytes] = []
         for seq in range(1, frames + 1):
-            fields: dict[str | int, Any] = {
-                "window_s": 60, "mean_ma": seq % 300_000, "peak_ma": 300_000, "arc_ms": 0, "gate": 2, "source": 1,
-                "strikes": 0,
-            }  # fmt: skip
-            payload = messages.encode(messages.TELEMETRY, fields)
-            if len(payload) + 5 < payload_bytes:
-                payload = messages.encode(messages.TELEMETRY, {**fields, 100: bytes(payload_bytes - len(payload) - 4)})
+            payload = telemetry(payload_bytes, mean_ma=seq % 300_000)
             body = encode_body(flags, messages.TELEMETRY, device, self._epoch, seq, now_s, seq % 1000, payload)
             self.raws.append(seal(body, self._up))
         self._wires = [to_wire(raw) for raw in self.raws]
@@ -140,17 +137,17 @@ class Sender(asyncio.Protocol):
         self.connections += 1
         self._stream = FrameStream()
         hello = {**HELLO, "highest": self.total}
-        transport.write(self._conversation.start(secrets.token_bytes(16), hello, self._epoch, _stamp(), _ticks()))
+        transport.write(self._conversation.start(secrets.token_bytes(16), hello, self._epoch, stamp(), ticks()))
 
     def data_received(self, data: bytes) -> None:
         """Follow the conversation."""
         self._stream.feed(data)
         while (raw := self._stream.take()) is not None:
-            event = self._conversation.receive(raw, _ticks())
+            event = self._conversation.receive(raw, ticks())
             if event in (WELCOMED, WELCOMED_AHEAD):
                 self._note(self._conversation.high_water)
                 self._next = self._conversation.high_water + 1
-                self._write(self._conversation.volatile(messages.HEARTBEAT, HEARTBEAT, _stamp()))
+                self._write(self._conversation.volatile(messages.HEARTBEAT, HEARTBEAT, stamp()))
                 self._send()
             elif event == ACKED:
                 self._note(self._conversation.acked)
@@ -272,11 +269,43 @@ def tls_client(authority: Path, certificate: Path | None = None, key: Path | Non
     return context
 
 
-def _stamp() -> tuple[int, int, int]:
+def telemetry(
+    payload_bytes: int = 0,
+    filling: Callable[[int], bytes] = bytes,
+    *,
+    mean_ma: int,
+    peak_ma: int = 300_000,
+    arc_ms: int = 0,
+    strikes: int = 0,
+) -> bytes:
+    """Return the payload of a minute's telemetry, filled up by a key that the message table does not know.
+
+    Args:
+        payload_bytes: its size; as short as it comes where that is more.
+        filling: makes so many bytes.
+        mean_ma, peak_ma, arc_ms, strikes: of the minute.
+    """
+    fields: dict[str | int, Any] = {
+        "window_s": 60, "mean_ma": mean_ma, "peak_ma": peak_ma, "arc_ms": arc_ms, "gate": 2, "source": 1,
+        "strikes": strikes,
+    }  # fmt: skip
+    payload = messages.encode(messages.TELEMETRY, fields)
+    spare = payload_bytes - len(payload) - 4  # key and length
+    return messages.encode(messages.TELEMETRY, {**fields, 100: filling(spare)}) if spare > 1 else payload
+
+
+def percentile(ordered: Sequence[float], percent: int) -> float:
+    """Return what so many of a hundred do not pass, of figures that ascend; 100 is the highest."""
+    return ordered[(len(ordered) - 1) * percent // 100]
+
+
+def stamp() -> tuple[int, int, int]:
+    """Return the time as frames carry it: Unix seconds, milliseconds, quality."""
     return int(time.time()), 0, QUALITY_SYNCED
 
 
-def _ticks() -> int:
+def ticks() -> int:
+    """Return milliseconds as a chip counts them."""
     return int(time.monotonic() * 1000) & 0x3FFFFFFF
 
 

@@ -201,7 +201,8 @@ class MqttMedium:
         self._pipe.sock.close()
 
 
-def raise_limit() -> None:
-    """Let this process have as many files open as it may."""
+def raise_limit() -> int:
+    """Let this process have as many files open as it may; return how many."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
