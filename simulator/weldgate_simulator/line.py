@@ -16,7 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from weldgate_collector import Chip, Reader, add_chips, write_secret
 from weldgate_protocol.errors import LocalError
@@ -24,8 +24,9 @@ from weldgate_protocol.reasons import TOOL_TIMEOUT
 
 from . import tether
 from .broker import Broker, NatsBroker, free_port
+from .ready import ready_program
 
-__all__ = ["Line", "LineError", "bench", "cpu_s", "memory_mb", "wait_for"]
+__all__ = ["Line", "LineError", "Sent", "bench", "cpu_s", "memory_mb", "wait_for"]
 
 _WAIT_S = 60.0
 _POLL_S = 0.02
@@ -46,6 +47,20 @@ def wait_for(what: str, true: Callable[[], bool], seconds: float = _WAIT_S) -> N
         if time.monotonic() > deadline_s:
             raise LineError(TOOL_TIMEOUT, f"waited {seconds:.0f} s for: {what}")
         time.sleep(_POLL_S)
+
+
+class Sent(NamedTuple):
+    """What became of a load.
+
+    Attributes:
+        per_s: frames a second, to the consumer's commit of the last.
+        acked_per_s: to the last ack.
+        cpu_s: by process.
+    """
+
+    per_s: float
+    acked_per_s: float
+    cpu_s: dict[str, float]
 
 
 class Line:
@@ -238,6 +253,31 @@ pack_ms = 20
             pids[name] = process.pid if process is not None else 0
         return {name: cpu_s(pid) for name, pid in pids.items() if pid}
 
+    def send(self, chips_file: Path, chips: int, frames: int) -> "Sent":
+        """Let a load generator send through the running line to a consumer that has committed no frame.
+
+        Args:
+            chips_file: who sends.
+            chips: how many they are.
+            frames: by each.
+
+        Raises:
+            LocalError: it did not get through.
+        """
+        command = [
+            sys.executable, "-m", "weldgate_simulator.load", "--collector", f"127.0.0.1:{self.port}",
+            "--chips-file", str(chips_file), "--frames", str(frames), "--wait",
+        ]  # fmt: skip
+        with ready_program(command) as load:
+            before = self.cpu_s()
+            started_s = time.perf_counter()
+            load.go()
+            result = load.result()
+            wait_for("the consumer to commit every frame", lambda: self.delivered_count() == chips * frames, 300)
+            seconds = time.perf_counter() - started_s
+            used = {name: round(value - before[name], 2) for name, value in self.cpu_s().items()}
+        return Sent(chips * frames / seconds, result["frames_per_s"], {**used, "load": result["cpu_s"]})
+
     def _spawn(self, name: str, command: list[str]) -> "subprocess.Popen[bytes]":
         with (self.folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
@@ -260,25 +300,10 @@ def bench(folder: Path, chips: int = 200, frames: int = 1_000) -> dict[str, Any]
     from .load import make_chips  # here, since the load generator imports what a line alone does not need
 
     with Line(folder, make_chips(chips, secrets.token_bytes(32))) as line:
-        command = [
-            sys.executable, "-m", "weldgate_simulator.load", "--collector", f"127.0.0.1:{line.port}",
-            "--chips-file", str(line.chips_file), "--frames", str(frames), "--wait",
-        ]  # fmt: skip
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as load:
-            if load.stdout is None or load.stdin is None or load.stdout.readline() != "ready\n":
-                raise LineError(TOOL_TIMEOUT, "load generator did not get ready")
-            before = line.cpu_s()
-            started_s = time.perf_counter()
-            load.stdin.write("go\n")
-            load.stdin.flush()
-            result = json.loads(load.stdout.readline())
-        wait_for("the consumer to commit every frame", lambda: line.delivered_count() == chips * frames, 300)
-        seconds = time.perf_counter() - started_s
-        used = {name: round(value - before[name], 2) for name, value in line.cpu_s().items()}
-    used["load"] = result["cpu_s"]
+        sent = line.send(line.chips_file, chips, frames)
     return {
-        "frames": chips * frames, "durable_per_s": result["frames_per_s"],
-        "delivered_per_s": round(chips * frames / seconds), "cpu_s": used,
+        "frames": chips * frames, "durable_per_s": sent.acked_per_s, "delivered_per_s": round(sent.per_s),
+        "cpu_s": sent.cpu_s,
     }  # fmt: skip
 
 
