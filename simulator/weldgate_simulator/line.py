@@ -30,6 +30,14 @@ __all__ = ["Line", "LineError", "Sent", "bench", "cpu_s", "memory_mb", "wait_for
 
 _WAIT_S = 60.0
 _POLL_S = 0.02
+_UPSTREAM = """
+[[upstream]]
+name = "consumer"
+port = {port}
+receipt_timeout_s = 1.0
+backoff_max_s = 1.0
+pack_ms = 20
+"""
 
 
 class LineError(LocalError):
@@ -82,6 +90,7 @@ class Line:
         *,
         tethered: bool = False,
         upstream_port: int = 0,
+        upstream: str = _UPSTREAM,
     ) -> None:
         """Write keys and configuration.
 
@@ -89,10 +98,11 @@ class Line:
             folder: everything goes there.
             chips: known to the collector.
             broker: another than ``NatsBroker``.
-            extra: more lines of the collector's configuration.
+            extra: more lines of the collector's configuration; ``{port}`` in them is the upstream's.
             tethered: whether the processes end with this one, even when it is killed; then start them from the main
                 thread, since the kernel watches the thread that did.
             upstream_port: where the collector finds the broker, if not at the broker's own port: a proxy's.
+            upstream: the upstream's table, likewise.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -121,14 +131,8 @@ port = {self.port}
 
 [metrics]
 port = {self.metrics_port}
-
-[[upstream]]
-name = "consumer"
-port = {upstream_port or self.broker.port}
-receipt_timeout_s = 1.0
-backoff_max_s = 1.0
-pack_ms = 20
-{extra}""",
+"""
+            + (upstream + extra).replace("{port}", str(upstream_port or self.broker.port)),
             encoding="utf-8",
         )
 

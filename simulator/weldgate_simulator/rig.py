@@ -30,6 +30,11 @@ __all__ = ["LOCAL", "JsonRig", "Load", "Rig", "RigError", "Run", "sink_rate"]
 LOCAL = "127.0.0.1"
 _DELIVERED_S = 120.0
 
+_LOG = """
+[log]
+level = "warning"
+"""
+
 _PACKS = """
 [[upstream]]
 name = "consumer"
@@ -127,21 +132,9 @@ class Rig(Line):
             upstream: the upstream's table, with ``{port}`` for the broker's.
             extra: more of the configuration, likewise.
         """
-        super().__init__(folder, make_chips(chips, secrets.token_bytes(32)), broker)
-        text = f"""[collector]
-name = "line"
-
-[tcp]
-host = "{LOCAL}"
-port = {self.port}
-
-[metrics]
-port = {self.metrics_port}
-
-[log]
-level = "warning"
-""" + (upstream + extra).replace("{port}", str(self.broker.port))
-        self.config_file.write_text(text, encoding="utf-8")
+        super().__init__(
+            folder, make_chips(chips, secrets.token_bytes(32)), broker, _LOG + extra, upstream=upstream
+        )  # fmt: skip
 
     def run(self, load: Load, during: Callable[[float], None] = lambda _began_s: None) -> Run:
         """Let a load through.
