@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Self
 
 from weldgate_collector import Chip, Reader, add_chips, write_secret
 from weldgate_protocol.errors import LocalError
-from weldgate_protocol.reasons import TOOL_TIMEOUT
+from weldgate_protocol.reasons import TOOL_CONNECTION, TOOL_TIMEOUT
 
 from . import tether
 from .broker import Broker, NatsBroker, free_port
@@ -260,17 +260,20 @@ port = {self.metrics_port}
     def send(self, chips_file: Path, chips: int, frames: int) -> "Sent":
         """Let a load generator send through the running line to a consumer that has committed no frame.
 
+        One frame goes a second time with a bit of its tag flipped; unless just that is refused, nothing was measured.
+
         Args:
             chips_file: who sends.
             chips: how many they are.
             frames: by each.
 
         Raises:
-            LocalError: it did not get through.
+            LocalError: it did not get through, or another number of frames than one was refused.
         """
+        refused = int(self.health()["bad_tags"])
         command = [
             sys.executable, "-m", "weldgate_simulator.load", "--collector", f"127.0.0.1:{self.port}",
-            "--chips-file", str(chips_file), "--frames", str(frames), "--wait",
+            "--chips-file", str(chips_file), "--frames", str(frames), "--wait", "--flip",
         ]  # fmt: skip
         with ready_program(command) as load:
             before = self.cpu_s()
@@ -280,6 +283,9 @@ port = {self.metrics_port}
             wait_for("the consumer to commit every frame", lambda: self.delivered_count() == chips * frames, 300)
             seconds = time.perf_counter() - started_s
             used = {name: round(value - before[name], 2) for name, value in self.cpu_s().items()}
+        refused = int(self.health()["bad_tags"]) - refused
+        if refused != 1:
+            raise LineError(TOOL_CONNECTION, f"one tag was flipped, and {refused} frames were refused")
         return Sent(chips * frames / seconds, result["frames_per_s"], {**used, "load": result["cpu_s"]})
 
     def _spawn(self, name: str, command: list[str]) -> "subprocess.Popen[bytes]":

@@ -67,7 +67,7 @@ class Sender(asyncio.Protocol):
         acknowledged: the highest seq that an ack or a welcome has named.
     """
 
-    def __init__(self, chip: Chip, frames: int, window: int, payload_bytes: int) -> None:
+    def __init__(self, chip: Chip, frames: int, window: int, payload_bytes: int, flip: bool = False) -> None:
         """Sign all frames beforehand.
 
         Args:
@@ -75,6 +75,7 @@ class Sender(asyncio.Protocol):
             frames: how many.
             window: how many may be unacknowledged.
             payload_bytes: what a telemetry payload is filled up to, by a key that the message table does not know.
+            flip: whether before the middle frame goes the same one with a bit of its tag flipped.
         """
         self.device = int(chip.device)
         self.acknowledged = 0
@@ -97,6 +98,9 @@ class Sender(asyncio.Protocol):
             body = encode_body(flags, messages.TELEMETRY, device, self._epoch, seq, now_s, seq % 1000, payload)
             self.raws.append(seal(body, self._up))
         self._wires = [to_wire(raw) for raw in self.raws]
+        if flip:
+            raw = self.raws[frames // 2]
+            self._wires[frames // 2] = to_wire(raw[:-1] + bytes([raw[-1] ^ 1])) + to_wire(raw)
 
     @property
     def total(self) -> int:
@@ -187,7 +191,9 @@ class Sender(asyncio.Protocol):
 class Load:
     """Many senders at once."""
 
-    def __init__(self, chips: Sequence[Chip], frames: int, window: int = 256, payload_bytes: int = 66) -> None:
+    def __init__(
+        self, chips: Sequence[Chip], frames: int, window: int = 256, payload_bytes: int = 66, flip: bool = False
+    ) -> None:
         """Sign everything.
 
         Args:
@@ -195,8 +201,11 @@ class Load:
             frames: by each.
             window: unacknowledged frames of each.
             payload_bytes: of each frame; 66 make a frame of 100 bytes.
+            flip: whether the first one sends one frame with a wrong tag as well.
         """
-        self.senders = [Sender(chip, frames, window, payload_bytes) for chip in chips]
+        self.senders = [
+            Sender(chip, frames, window, payload_bytes, flip and not place) for place, chip in enumerate(chips)
+        ]
 
     @property
     def total(self) -> int:
@@ -226,6 +235,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--chips-file", required=True, type=Path, help="the collector's own file of chips")
     parser.add_argument("--frames", type=int, default=1_000, help="by each chip")
     parser.add_argument("--window", type=int, default=256, help="unacknowledged frames of each chip")
+    parser.add_argument("--flip", action="store_true", help="send one frame with a wrong tag as well")
     parser.add_argument("--wait", action="store_true", help="sign, print a line, and start when a line comes on stdin")
     parser.add_argument("--tls-ca", type=Path, help="connect by TLS; the authority of the collector's certificate, PEM")
     parser.add_argument("--tls-cert", type=Path, help="own certificate, for a collector that asks for one")
@@ -233,7 +243,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     host, _, port = options.collector.rpartition(":")
     try:
-        load = Load(list(read_chips(options.chips_file)), options.frames, options.window)
+        load = Load(list(read_chips(options.chips_file)), options.frames, options.window, flip=options.flip)
         tls = tls_client(options.tls_ca, options.tls_cert, options.tls_key) if options.tls_ca else None
     except (WeldgateError, OSError) as error:
         sys.stderr.write(f"{error}\n")
