@@ -53,7 +53,6 @@ ELSEWHERE = {
     "weldgate_simulator/load_media": "test_collector_figures.py plays it",
     "weldgate_simulator/load_run": "test_collector_figures.py plays it",
     "weldgate_simulator/load_sink": "test_collector_figures.py plays it",
-    "weldgate_simulator/mqtt_bytes": "test_collector_figures.py plays it",
     "weldgate_simulator/json_consumer": "test_collector_figures.py plays it",
     "weldgate_simulator/rig": "test_collector_figures.py plays it",
     "weldgate_collector/links/base": "tests/contracts/test_links.py",

@@ -6,21 +6,19 @@ the line's consumer does. What the bridge's own acknowledgement is worth is anot
 """
 
 import getpass
-import json
 import sqlite3
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
-from weldgate_protocol.reasons import TOOL_TIMEOUT
 from weldgate_simulator import line as lines
-from weldgate_simulator.broker import MosquittoBroker
-from weldgate_simulator.line import LineError, wait_for
+from weldgate_simulator.broker import Broker, MosquittoBroker
+from weldgate_simulator.line import wait_for
+from weldgate_simulator.ready import Ready, ready_program
 from weldgate_simulator.tether import tethered
 
 __all__ = ["Compared", "bridge_rate", "compare_with_bridge"]
@@ -76,7 +74,7 @@ def bridge_rate(folder: Path, chips: int, frames: int) -> tuple[float, dict[str,
 
     Raises:
         BrokerError: mosquitto is not installed, or does not start.
-        LineError: not everything arrived.
+        LocalError: not everything arrived.
     """
     upstream = MosquittoBroker(folder / "upstream", extra=_persistent(folder / "upstream"))
     edge = MosquittoBroker(
@@ -95,14 +93,11 @@ def bridge_rate(folder: Path, chips: int, frames: int) -> tuple[float, dict[str,
         for broker in (upstream, edge):
             broker.tethered = True
             stack.enter_context(broker)
-        consumer = _end(stack, "consume", f"{upstream.host}:{upstream.port}", "--database", str(database))
-        publisher = _end(
-            stack, "publish", f"{edge.host}:{edge.port}", "--chips", str(chips), "--frames", str(frames)
-        )  # fmt: skip
+        consumer = stack.enter_context(_end("consume", upstream, "--database", str(database)))
+        publisher = stack.enter_context(_end("publish", edge, "--chips", str(chips), "--frames", str(frames)))
         started_s = time.perf_counter()
-        _pipe(publisher.stdin).write(b"go\n")
-        _pipe(publisher.stdin).flush()
-        told = json.loads(_pipe(publisher.stdout).readline())
+        publisher.go()
+        told = publisher.result()
         wait_for(
             "the bridge's consumer to commit every frame", lambda: _count(database) == chips * frames, _DELIVERED_S
         )
@@ -122,21 +117,12 @@ def _persistent(folder: Path) -> list[str]:
     ]
 
 
-def _end(stack: ExitStack, *arguments: str) -> "subprocess.Popen[bytes]":
-    """Start an end of the bridge; return when it is ready. It ends with the stack."""
-    end, broker, *rest = arguments
-    command = [sys.executable, "-m", "weldgate_simulator.big_bridge_ends", end, "--broker", broker, *rest]
-    process = stack.enter_context(subprocess.Popen(tethered(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE))
-    stack.callback(process.kill)
-    if _pipe(process.stdout).readline() != b"ready\n":
-        raise LineError(TOOL_TIMEOUT, f"the bridge's {end} end did not get ready")
-    return process
-
-
-def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
-    if pipe is None:
-        raise TypeError("the process has no such pipe")
-    return pipe
+def _end(end: str, broker: Broker, *rest: str) -> AbstractContextManager[Ready]:
+    """Run an end of the bridge, once it is ready."""
+    command = [
+        sys.executable, "-m", "weldgate_simulator.big_bridge_ends", end, "--broker", f"{broker.host}:{broker.port}",
+    ]  # fmt: skip
+    return ready_program(tethered([*command, *rest]))
 
 
 def _count(database: Path) -> int:

@@ -15,59 +15,29 @@ import secrets
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from weldgate_simulator.load import Sender, make_chips
-from weldgate_simulator.upstream import connect
+from weldgate_simulator.mqtt_bytes import (
+    CONNACK,
+    PUBACK,
+    PUBLISH,
+    SUBACK,
+    connect,
+    cut_packets,
+    packet,
+    subscribe,
+    text,
+)
+from weldgate_simulator.upstream import connect as open_database
 
-__all__ = ["Publisher", "Subscriber", "main", "packets"]
+__all__ = ["Publisher", "Subscriber", "main"]
 
-_CONNECT, _CONNACK, _PUBLISH_1, _PUBACK, _SUBSCRIBE_1, _SUBACK = 0x10, 0x20, 0x32, 0x40, 0x82, 0x90  # §2.2.1, flags in
+_PUBLISH_1 = PUBLISH | 2  # §2.2.2: QoS 1
 _PREFIX = "bridge/"
 _WINDOW = 256  # publishes of one chip without an ack, as the load generator of the line has frames
 _PAYLOAD_BYTES = 66
-
-
-def packets(data: bytearray) -> Iterator[tuple[int, bytes]]:
-    """Take whole packets out of a buffer: (first byte, what follows the length)."""
-    start = 0
-    while len(data) - start >= 2:
-        length = shift = 0
-        at = start + 1
-        while at < len(data):
-            byte = data[at]
-            length |= (byte & 0x7F) << shift
-            shift += 7
-            at += 1
-            if byte < 0x80:
-                break
-        else:
-            break
-        if data[at - 1] >= 0x80 or len(data) - at < length:
-            break
-        yield data[start], bytes(data[at : at + length])
-        start = at + length
-    del data[:start]
-
-
-def _packet(kind: int, body: bytes) -> bytes:
-    length, rest = b"", len(body)
-    while True:
-        rest, digit = rest >> 7, rest & 0x7F
-        length += bytes([digit | (0x80 if rest else 0)])
-        if not rest:
-            return bytes([kind]) + length + body
-
-
-def _text(text: str) -> bytes:
-    return len(text).to_bytes(2, "big") + text.encode()
-
-
-def _hello(client: str) -> bytes:
-    # §3.1: protocol MQTT, level 4, clean session, keepalive 0: none is wanted
-    return _packet(_CONNECT, b"\x00\x04MQTT\x04\x02\x00\x00" + _text(client))
 
 
 class Publisher(asyncio.Protocol):
@@ -75,9 +45,9 @@ class Publisher(asyncio.Protocol):
 
     def __init__(self, device: int, raws: list[bytes]) -> None:
         """Encode everything."""
-        topic = _text(f"{_PREFIX}{device}")
+        topic = text(f"{_PREFIX}{device}")
         self._packets = [
-            _packet(_PUBLISH_1, topic + (number % 0xFFFF + 1).to_bytes(2, "big") + raw)
+            packet(_PUBLISH_1, topic + (number % 0xFFFF + 1).to_bytes(2, "big") + raw)
             for number, raw in enumerate(raws)
         ]
         self._client = f"chip-{device}"
@@ -92,13 +62,13 @@ class Publisher(asyncio.Protocol):
         if not isinstance(transport, asyncio.Transport):
             raise TypeError("a stream transport is needed")
         self._transport = transport
-        transport.write(_hello(self._client))
+        transport.write(connect(self._client))
 
     def data_received(self, data: bytes) -> None:
         """Count acks, publish on."""
         self._data += data
-        for kind, _ in packets(self._data):
-            self.acknowledged += kind == _PUBACK
+        for kind, _ in cut_packets(self._data):
+            self.acknowledged += kind == PUBACK
         if self.acknowledged == len(self._packets):
             if not self.done.done():
                 self.done.set_result(None)
@@ -134,19 +104,19 @@ class Subscriber(asyncio.Protocol):
         if not isinstance(transport, asyncio.Transport):
             raise TypeError("a stream transport is needed")
         self._transport = transport
-        transport.write(_hello("consumer"))
+        transport.write(connect("consumer"))
 
     def data_received(self, data: bytes) -> None:
         """Keep publishes for the next commit."""
         self._data += data
         was_empty = not self._pending
-        for kind, body in packets(self._data):
-            if kind & 0xF0 == _PUBLISH_1 & 0xF0:
+        for kind, body in cut_packets(self._data):
+            if kind & 0xF0 == PUBLISH:
                 topic = 2 + int.from_bytes(body[:2], "big")
                 self._pending.append((body[topic : topic + 2], body[topic + 2 :]))
-            elif kind == _CONNACK and self._transport is not None:
-                self._transport.write(_packet(_SUBSCRIBE_1, b"\x00\x01" + _text(_PREFIX + "#") + b"\x01"))
-            elif kind == _SUBACK and not self.subscribed.done():
+            elif kind == CONNACK and self._transport is not None:
+                self._transport.write(subscribe(_PREFIX + "#", 1))
+            elif kind == SUBACK and not self.subscribed.done():
                 self.subscribed.set_result(None)
         if was_empty and self._pending:
             asyncio.get_running_loop().call_soon(self._commit)
@@ -167,7 +137,7 @@ class Subscriber(asyncio.Protocol):
         self._database.executemany("INSERT OR IGNORE INTO frames VALUES (?, ?, ?, ?)", rows)
         self._database.execute("COMMIT")
         if self._transport is not None:
-            self._transport.write(b"".join(b"\x40\x02" + packet_id for packet_id, _ in pending))
+            self._transport.write(b"".join(packet(PUBACK, packet_id) for packet_id, _ in pending))
 
 
 def _same(publisher: Publisher) -> Publisher:
@@ -191,7 +161,7 @@ async def _publish(host: str, port: int, chips: int, frames: int) -> dict[str, f
 
 
 async def _consume(host: str, port: int, path: Path) -> None:
-    database = connect(str(path))
+    database = open_database(str(path))
     try:
         loop = asyncio.get_running_loop()
         transport, subscriber = await loop.create_connection(lambda: Subscriber(database), host, port)

@@ -5,13 +5,11 @@ a killed run left behind is removed by the next one.
 """
 
 import atexit
-import fcntl
-import os
-import shutil
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,43 +21,25 @@ from weldgate_simulator.big_line import BigLine
 from weldgate_simulator.big_store import MINUTE_MS, Laid, Plan, room_for
 from weldgate_simulator.broker import MosquittoBroker
 from weldgate_simulator.figures import Figure
+from weldgate_simulator.passing import passing_folder
 
-__all__ = ["BIG_FIGURES", "chip_days_ms", "private_folder"]
+__all__ = ["BIG_FIGURES", "chip_days_ms"]
 
 _CHIPS = 20_000  # so that a chip's day lies in almost all segments: the worst that 30 million rows can have
 _LARGE_ROWS, _SMALL_ROWS = 30_000_000, 1_000_000
 _CALLERS = 1_000
 _DAY_MINUTES = 1_440
 _KNOWN = 500_000
-_PREFIX = "big-"
 _STEADY_PER_S, _STEADY_S = 4_000, 15
-
-
-def private_folder(parent: Path) -> Path:
-    """Return a new folder that goes when the program ends; those of programs that were killed go now.
-
-    A folder is somebody's while its lock is held, and the kernel drops that with the process.
-    """
-    parent.mkdir(parents=True, exist_ok=True)
-    for left in parent.glob(f"{_PREFIX}*"):
-        handle = os.open(left / "lock", os.O_RDWR | os.O_CREAT)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(left)
-        except BlockingIOError:
-            continue
-        finally:
-            os.close(handle)
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT)
-    fcntl.flock(handle, fcntl.LOCK_EX)
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
 
 
 @lru_cache(maxsize=1)
 def _folder() -> Path:
-    return private_folder(files.build_folder())
+    """Return a folder that goes when the program ends."""
+    files.build_folder().mkdir(parents=True, exist_ok=True)
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(passing_folder("big-", files.build_folder()))
 
 
 def _plan(rows: int) -> Plan:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from weldgate_collector import Chip, add_chips, connect, list_segments, load_config
 from weldgate_protocol.reasons import TOOL_TIMEOUT
-from weldgate_simulator.line import LineError
+from weldgate_simulator.line import LineError, memory_mb
 from weldgate_simulator.load import make_chips
 from weldgate_simulator.storm import running_collector
 
@@ -63,11 +63,11 @@ def play_known(folder: Path, count: int, callers: int, segment_rows: int | None 
     started_s = time.monotonic()
     with running_collector(folder, extra) as (port, pid, _):
         start_s = time.monotonic() - started_s
-        started_mb = _memory_mb(pid, "VmRSS")
+        started_mb = memory_mb(pid)
         found = _send(folder / "callers.jsonl", port, -(-rows // callers))
         while len(list_segments(folder / "data")) == 1:  # it changes between two commits
             found += _send(folder / "callers.jsonl", port, 10)
-        peak_mb = _memory_mb(pid, "VmHWM")
+        peak_mb = memory_mb(pid, "VmHWM")
     return Known(started_mb, peak_mb, start_s, found)
 
 
@@ -93,11 +93,3 @@ def _send(callers: Path, port: int, frames: int) -> int:
     if done.returncode != 0:
         raise LineError(TOOL_TIMEOUT, f"the load did not get through: {done.stderr.decode(errors='replace')[-300:]}")
     return int(json.loads(done.stdout)["acknowledged"])
-
-
-def _memory_mb(pid: int, name: str) -> float:
-    """Return a line of /proc/PID/status that is in kB, as MB of 10^6 bytes."""
-    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
-        if line.startswith(name + ":"):
-            return round(int(line.split()[1]) * 1024 / 1e6, 1)
-    raise LineError(TOOL_TIMEOUT, f"process {pid} has ended")

@@ -5,13 +5,10 @@ only what the load generator sends goes through it.
 """
 
 import asyncio
-import json
 import os
 import secrets
 import sqlite3
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -21,7 +18,7 @@ from typing import NamedTuple
 from weldgate_collector import Chip, add_chips, list_segments
 from weldgate_protocol.reasons import TOOL_TIMEOUT
 from weldgate_simulator.big_store import UPSTREAM, Laid, Plan, lay
-from weldgate_simulator.line import Line, LineError, wait_for
+from weldgate_simulator.line import Line, LineError
 from weldgate_simulator.load import Sender, make_chips
 from weldgate_simulator.upstream import Journal
 
@@ -75,26 +72,12 @@ class BigLine(NamedTuple):
             frames: by each caller.
 
         Raises:
-            LineError: it did not get through.
+            LocalError: it did not get through.
         """
-        total = frames * len(self.callers)
-        command = [
-            sys.executable, "-m", "weldgate_simulator.load", "--collector", f"127.0.0.1:{self.line.port}",
-            "--chips-file", str(self.callers_file), "--frames", str(frames), "--wait",
-        ]  # fmt: skip
         _forget_frames(self.line.journal)
-        with self.line as line, subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as load:
-            if load.stdin is None or load.stdout is None or load.stdout.readline() != b"ready\n":
-                raise LineError(TOOL_TIMEOUT, "load generator did not get ready")
-            before = line.cpu_s()
-            started_s = time.perf_counter()
-            load.stdin.write(b"go\n")
-            load.stdin.flush()
-            result = json.loads(load.stdout.readline())
-            wait_for("the consumer to commit every frame", lambda: line.delivered_count() >= total, 300)
-            seconds = time.perf_counter() - started_s
-            used = {name: round(value - before[name], 2) for name, value in line.cpu_s().items()}
-        return total / seconds, {**used, "load": result["cpu_s"]}
+        with self.line as line:
+            sent = line.send(self.callers_file, len(self.callers), frames)
+        return sent.per_s, sent.cpu_s
 
 
 class Growth(NamedTuple):

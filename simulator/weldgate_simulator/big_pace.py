@@ -13,7 +13,7 @@ from weldgate_collector import Chip, list_segments
 from weldgate_protocol.reasons import TOOL_TIMEOUT
 from weldgate_simulator.big_line import BigLine
 from weldgate_simulator.line import LineError
-from weldgate_simulator.load import Sender
+from weldgate_simulator.load import Sender, percentile
 
 __all__ = ["Paced", "PacedSender", "pace"]
 
@@ -93,8 +93,8 @@ def pace(big: BigLine, per_s: int, seconds: int) -> Paced:
         raise LineError(TOOL_TIMEOUT, "not every frame was acknowledged")
     sealed = sum(_is_sealed(segment.path) for segment in after if segment.first >= before[-1].first)
     deleted = len(set(before) - set(after))
-    last = len(waits) - 1
-    return Paced(len(waits), waits[last // 2], waits[last * 99 // 100], waits[last], sealed, deleted)
+    p50_ms, p99_ms = percentile(waits, 50), percentile(waits, 99)
+    return Paced(len(waits), p50_ms, p99_ms, waits[-1], sealed, deleted)
 
 
 async def _drive(senders: list[PacedSender], port: int, per_s: int, frames: int) -> None:

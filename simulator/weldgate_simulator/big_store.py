@@ -23,6 +23,7 @@ from weldgate_protocol import messages
 from weldgate_protocol.errors import LocalError
 from weldgate_protocol.frame import FLAG_DURABLE, FLAG_PARITY, QUALITY_SYNCED, encode_body
 from weldgate_protocol.reasons import TOOL_DISK_FULL
+from weldgate_simulator.load import telemetry
 from weldgate_simulator.storm import running_collector
 
 __all__ = ["EPOCH", "MINUTE_MS", "UPSTREAM", "Laid", "Plan", "lay", "room_for"]
@@ -170,11 +171,7 @@ def _fill(plan: Plan, empty: Path, paths: list[Path], number: int) -> None:
 def _rows(plan: Plan, first: int, last: int) -> Iterator[tuple[int, int, int, int, int, int, bytes]]:
     """Yield rows of `records` but for their kind, minute by minute."""
     flags = FLAG_DURABLE | FLAG_PARITY | QUALITY_SYNCED
-    fields: dict[str | int, object] = {
-        "window_s": 60, "mean_ma": 120_000, "peak_ma": 300_000, "arc_ms": 0, "gate": 2, "source": 1, "strikes": 0,
-    }  # fmt: skip
-    payload = messages.encode(messages.TELEMETRY, fields)
-    payload = messages.encode(messages.TELEMETRY, {**fields, 100: bytes(_PAYLOAD_BYTES - len(payload) - 4)})
+    payload = telemetry(_PAYLOAD_BYTES, mean_ma=120_000)
     epoch = EPOCH.to_bytes(4, "big")
     heads = [bytes([flags, messages.TELEMETRY]) + chip.to_bytes(8, "big") + epoch for chip in range(1, plan.chips + 1)]
     idx = first

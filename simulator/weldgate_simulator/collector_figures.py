@@ -23,8 +23,8 @@ from weldgate_protocol.reasons import TOOL_CONNECTION
 
 from .broker import Broker, MosquittoBroker
 from .figures import Figure
-from .load import make_chips
-from .mqtt_bytes import PUBLISH, connect, packet
+from .load import make_chips, percentile
+from .mqtt_bytes import PUBLISH, enter, packet, text
 from .rig import LOCAL, JsonRig, Load, Rig, RigError, Run, sink_rate
 
 __all__ = ["COLLECTOR_FIGURES", "play_orders"]
@@ -171,7 +171,7 @@ def play_orders(folder: Path, chips: int, load: Load, orders: int, within_s: flo
     published: dict[int, float] = {}
     with Rig(folder, chips) as rig:
         key = bytes.fromhex(rig.key_file.read_text("ascii"))
-        topic = b"weldgate/1/line/order"
+        topic = text("weldgate/1/line/order")
         words: dict[int, bytes] = {}
         for number in places:
             device = number.to_bytes(8, "big")
@@ -179,12 +179,11 @@ def play_orders(folder: Path, chips: int, load: Load, orders: int, within_s: flo
                 order.LOCK, device=device, issued_s=now_s, lock=secrets.token_bytes(8), mode=order.MODE_SOFT
             )
             envelope = encode_order(OrderEnvelope(device, messages.LOCK, signed), key)
-            words[number] = packet(PUBLISH, len(topic).to_bytes(2, "big") + topic + envelope)
+            words[number] = packet(PUBLISH, topic + envelope)
 
         def send(began_s: float) -> None:
             with socket.create_connection((LOCAL, rig.broker.port)) as sock:
-                sock.sendall(connect("bench-platform"))
-                sock.recv(4)
+                enter(sock, "bench-platform")
                 for place, (number, word) in enumerate(words.items()):
                     due_s = began_s + _ORDERS_AFTER_S + within_s * place / orders
                     time.sleep(max(0.0, due_s - time.monotonic()))  # it is when the next one is due
@@ -202,7 +201,7 @@ def _order(say: Callable[[str], None]) -> Figure:
     say(f"{_ORDERS} orders to {_ORDER_CHIPS} chips that send {_ORDER_LOAD.rate:,.0f} frames/s")
     with tempfile.TemporaryDirectory() as name:
         seconds, run = play_orders(Path(name), _ORDER_CHIPS, _ORDER_LOAD, _ORDERS, _ORDERS_WITHIN_S)
-    p50, p99 = (seconds[(len(seconds) - 1) * percent // 100] * 1000 for percent in (50, 99))
+    p50, p99 = (percentile(seconds, percent) * 1000 for percent in (50, 99))
     note = (
         f"from its publish to its frame at the chip, stored FULL in between: {len(seconds)} signed locks among "
         f"{_ORDER_CHIPS:,} chips; p50 {p50:.0f}, max {seconds[-1] * 1000:.0f} ms; {run.frames / run.acked_s:,.0f} "

@@ -22,7 +22,7 @@ from weldgate_protocol import messages
 from weldgate_protocol.errors import WeldgateError
 from weldgate_protocol.frame import FLAG_DURABLE, FLAG_PARITY, QUALITY_SYNCED, encode_body, seal, to_wire
 
-from .load import HEARTBEAT, make_chips
+from .load import HEARTBEAT, make_chips, percentile, stamp, telemetry
 from .storm import Caller, running_collector
 
 __all__ = ["KINDS", "Flooder", "Worker", "main", "play"]
@@ -30,9 +30,7 @@ __all__ = ["KINDS", "Flooder", "Worker", "main", "play"]
 KINDS = ("frames", "heartbeats", "repeats", "noise")
 _PERIOD_S = 0.1
 _PIECE_BYTES = 65_536
-_TELEMETRY: dict[str | int, Any] = {
-    "window_s": 60, "mean_ma": 1, "peak_ma": 2, "arc_ms": 0, "gate": 2, "source": 1, "strikes": 0,
-}  # fmt: skip
+_PAYLOAD = telemetry(mean_ma=1, peak_ma=2)
 
 
 class Worker(Caller):
@@ -47,8 +45,7 @@ class Worker(Caller):
     def frame(self, seq: int) -> bytes:
         """Return a durable frame on the wire."""
         flags = FLAG_DURABLE | QUALITY_SYNCED | (FLAG_PARITY if self._generation & 1 else 0)
-        payload = messages.encode(messages.TELEMETRY, _TELEMETRY)
-        body = encode_body(flags, messages.TELEMETRY, self._device, self._epoch, seq, int(time.time()), 0, payload)
+        body = encode_body(flags, messages.TELEMETRY, self._device, self._epoch, seq, int(time.time()), 0, _PAYLOAD)
         return to_wire(seal(body, self._up))
 
     async def work(self, until_s: float) -> None:
@@ -117,9 +114,7 @@ class Flooder(Worker):
                 elif self._conversation is None or self._conversation.closed:
                     return
                 else:
-                    piece += self._conversation.volatile(
-                        messages.HEARTBEAT, HEARTBEAT, (int(time.time()), 0, QUALITY_SYNCED)
-                    )
+                    piece += self._conversation.volatile(messages.HEARTBEAT, HEARTBEAT, stamp())
             yield piece
 
 
@@ -177,8 +172,7 @@ async def _work(workers: list[Worker], seconds: float) -> dict[str, float]:
     until_s = time.monotonic() + seconds
     await asyncio.gather(*(worker.work(until_s) for worker in workers))
     waits = sorted(wait_s for worker in workers for wait_s in worker.waits_s)
-    last = len(waits) - 1
-    return {"p50": round(waits[last // 2] * 1000, 1), "p99": round(waits[last * 99 // 100] * 1000, 1)}
+    return {name: round(percentile(waits, percent) * 1000, 1) for name, percent in (("p50", 50), ("p99", 99))}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -19,7 +19,7 @@ import msgspec
 from weldgate_protocol.errors import LocalError, WeldgateError
 from weldgate_protocol.reasons import TOOL_CONNECTION
 
-from .mqtt_bytes import CONNACK, PUBLISH, SUBACK, connect, cut_packets, packet, read_publish, refuse, subscribe
+from .mqtt_bytes import PUBLISH, cut_packets, enter, packet, read_publish, text
 from .upstream import connect as open_database
 
 __all__ = ["ANSWER_TOPIC", "JsonConsumer", "main"]
@@ -64,7 +64,7 @@ class JsonConsumer:
         self._connection = open_database(str(path))
         for statement in _TABLES:
             self._connection.execute(statement)
-        self._topic = ANSWER_TOPIC.replace("{collector}", collector).encode()
+        self._head = text(ANSWER_TOPIC.replace("{collector}", collector))
         self._decode = msgspec.json.Decoder(_Record).decode
         self._encode = msgspec.json.Encoder().encode
 
@@ -86,23 +86,15 @@ class JsonConsumer:
         self._connection.executemany("INSERT OR IGNORE INTO frames VALUES (?, ?, ?, ?, ?)", frames)
         self._connection.executemany("INSERT OR IGNORE INTO others VALUES (?, ?)", others)
         execute("COMMIT")
-        head = len(self._topic).to_bytes(2, "big") + self._topic
         return b"".join(
-            packet(PUBLISH, head + self._encode([_Answer(one.id) for one in records[first : first + _ANSWERS]]))
+            packet(PUBLISH, self._head + self._encode([_Answer(one.id) for one in records[first : first + _ANSWERS]]))
             for first in range(0, len(records), _ANSWERS)
         )
 
 
 def _serve(consumer: JsonConsumer, sock: socket.socket, collector: str, wake: socket.socket) -> None:
     """Consume until ``wake`` says something."""
-    held = bytearray()
-    for words, wanted in (
-        (connect(f"{collector}-json-consumer"), CONNACK), (subscribe(f"weldgate/1/{collector}/json/+"), SUBACK),
-    ):  # fmt: skip
-        sock.sendall(words)
-        while not (found := list(cut_packets(held))):
-            held += sock.recv(_READ_BYTES)
-        refuse(*found[0], wanted)
+    held = enter(sock, f"{collector}-json-consumer", f"weldgate/1/{collector}/json/+")
     watch = select.poll()
     watch.register(sock, select.POLLIN)
     watch.register(wake, select.POLLIN)

@@ -16,19 +16,28 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from weldgate_collector import Chip, Reader, add_chips, write_secret
 from weldgate_protocol.errors import LocalError
-from weldgate_protocol.reasons import TOOL_TIMEOUT
+from weldgate_protocol.reasons import TOOL_CONNECTION, TOOL_TIMEOUT
 
 from . import tether
 from .broker import Broker, NatsBroker, free_port
+from .ready import ready_program
 
-__all__ = ["Line", "LineError", "bench", "cpu_s", "wait_for"]
+__all__ = ["Line", "LineError", "Sent", "bench", "cpu_s", "memory_mb", "wait_for"]
 
 _WAIT_S = 60.0
 _POLL_S = 0.02
+_UPSTREAM = """
+[[upstream]]
+name = "consumer"
+port = {port}
+receipt_timeout_s = 1.0
+backoff_max_s = 1.0
+pack_ms = 20
+"""
 
 
 class LineError(LocalError):
@@ -46,6 +55,20 @@ def wait_for(what: str, true: Callable[[], bool], seconds: float = _WAIT_S) -> N
         if time.monotonic() > deadline_s:
             raise LineError(TOOL_TIMEOUT, f"waited {seconds:.0f} s for: {what}")
         time.sleep(_POLL_S)
+
+
+class Sent(NamedTuple):
+    """What became of a load.
+
+    Attributes:
+        per_s: frames a second, to the consumer's commit of the last.
+        acked_per_s: to the last ack.
+        cpu_s: by process.
+    """
+
+    per_s: float
+    acked_per_s: float
+    cpu_s: dict[str, float]
 
 
 class Line:
@@ -67,6 +90,7 @@ class Line:
         *,
         tethered: bool = False,
         upstream_port: int = 0,
+        upstream: str = _UPSTREAM,
     ) -> None:
         """Write keys and configuration.
 
@@ -74,10 +98,11 @@ class Line:
             folder: everything goes there.
             chips: known to the collector.
             broker: another than ``NatsBroker``.
-            extra: more lines of the collector's configuration.
+            extra: more lines of the collector's configuration; ``{port}`` in them is the upstream's.
             tethered: whether the processes end with this one, even when it is killed; then start them from the main
                 thread, since the kernel watches the thread that did.
             upstream_port: where the collector finds the broker, if not at the broker's own port: a proxy's.
+            upstream: the upstream's table, likewise.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -106,14 +131,8 @@ port = {self.port}
 
 [metrics]
 port = {self.metrics_port}
-
-[[upstream]]
-name = "consumer"
-port = {upstream_port or self.broker.port}
-receipt_timeout_s = 1.0
-backoff_max_s = 1.0
-pack_ms = 20
-{extra}""",
+"""
+            + (upstream + extra).replace("{port}", str(upstream_port or self.broker.port)),
             encoding="utf-8",
         )
 
@@ -238,6 +257,37 @@ pack_ms = 20
             pids[name] = process.pid if process is not None else 0
         return {name: cpu_s(pid) for name, pid in pids.items() if pid}
 
+    def send(self, chips_file: Path, chips: int, frames: int) -> "Sent":
+        """Let a load generator send through the running line to a consumer that has committed no frame.
+
+        One frame goes a second time with a bit of its tag flipped; unless just that is refused, nothing was measured.
+
+        Args:
+            chips_file: who sends.
+            chips: how many they are.
+            frames: by each.
+
+        Raises:
+            LocalError: it did not get through, or another number of frames than one was refused.
+        """
+        refused = int(self.health()["bad_tags"])
+        command = [
+            sys.executable, "-m", "weldgate_simulator.load", "--collector", f"127.0.0.1:{self.port}",
+            "--chips-file", str(chips_file), "--frames", str(frames), "--wait", "--flip",
+        ]  # fmt: skip
+        with ready_program(command) as load:
+            before = self.cpu_s()
+            started_s = time.perf_counter()
+            load.go()
+            result = load.result()
+            wait_for("the consumer to commit every frame", lambda: self.delivered_count() == chips * frames, 300)
+            seconds = time.perf_counter() - started_s
+            used = {name: round(value - before[name], 2) for name, value in self.cpu_s().items()}
+        refused = int(self.health()["bad_tags"]) - refused
+        if refused != 1:
+            raise LineError(TOOL_CONNECTION, f"one tag was flipped, and {refused} frames were refused")
+        return Sent(chips * frames / seconds, result["frames_per_s"], {**used, "load": result["cpu_s"]})
+
     def _spawn(self, name: str, command: list[str]) -> "subprocess.Popen[bytes]":
         with (self.folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
@@ -260,25 +310,10 @@ def bench(folder: Path, chips: int = 200, frames: int = 1_000) -> dict[str, Any]
     from .load import make_chips  # here, since the load generator imports what a line alone does not need
 
     with Line(folder, make_chips(chips, secrets.token_bytes(32))) as line:
-        command = [
-            sys.executable, "-m", "weldgate_simulator.load", "--collector", f"127.0.0.1:{line.port}",
-            "--chips-file", str(line.chips_file), "--frames", str(frames), "--wait",
-        ]  # fmt: skip
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as load:
-            if load.stdout is None or load.stdin is None or load.stdout.readline() != "ready\n":
-                raise LineError(TOOL_TIMEOUT, "load generator did not get ready")
-            before = line.cpu_s()
-            started_s = time.perf_counter()
-            load.stdin.write("go\n")
-            load.stdin.flush()
-            result = json.loads(load.stdout.readline())
-        wait_for("the consumer to commit every frame", lambda: line.delivered_count() == chips * frames, 300)
-        seconds = time.perf_counter() - started_s
-        used = {name: round(value - before[name], 2) for name, value in line.cpu_s().items()}
-    used["load"] = result["cpu_s"]
+        sent = line.send(line.chips_file, chips, frames)
     return {
-        "frames": chips * frames, "durable_per_s": result["frames_per_s"],
-        "delivered_per_s": round(chips * frames / seconds), "cpu_s": used,
+        "frames": chips * frames, "durable_per_s": sent.acked_per_s, "delivered_per_s": round(sent.per_s),
+        "cpu_s": sent.cpu_s,
     }  # fmt: skip
 
 
@@ -305,6 +340,14 @@ def cpu_s(pid: int) -> float:
     """Return the CPU seconds that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_mb(pid: int, name: str = "VmRSS") -> float:
+    """Return a line of /proc/PID/status that is in kB, as MB of 10^6 bytes: VmRSS now, VmHWM at its highest."""
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
+        if line.startswith(name + ":"):
+            return round(int(line.split()[1]) * 1024 / 1e6, 1)
+    raise LineError(TOOL_TIMEOUT, f"process {pid} has ended")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,10 @@ from weldgate_protocol.frame import FLAG_DURABLE, FLAG_PARITY, QUALITY_SYNCED, e
 from weldgate_protocol.keys import HmacKey, derive
 from weldgate_protocol.stream import FrameStream
 
-__all__ = ["HEARTBEAT", "HELLO", "Load", "Sender", "main", "make_chips", "tls_client"]
+__all__ = [
+    "HEARTBEAT", "HELLO", "Load", "Sender", "main", "make_chips", "percentile", "stamp", "telemetry", "ticks",
+    "tls_client",
+]  # fmt: skip
 
 _RETRY_MIN_S, _RETRY_MAX_S = 0.02, 0.3
 HELLO: dict[str | int, Any] = {
@@ -64,7 +67,7 @@ class Sender(asyncio.Protocol):
         acknowledged: the highest seq that an ack or a welcome has named.
     """
 
-    def __init__(self, chip: Chip, frames: int, window: int, payload_bytes: int) -> None:
+    def __init__(self, chip: Chip, frames: int, window: int, payload_bytes: int, flip: bool = False) -> None:
         """Sign all frames beforehand.
 
         Args:
@@ -72,6 +75,7 @@ class Sender(asyncio.Protocol):
             frames: how many.
             window: how many may be unacknowledged.
             payload_bytes: what a telemetry payload is filled up to, by a key that the message table does not know.
+            flip: whether before the middle frame goes the same one with a bit of its tag flipped.
         """
         self.device = int(chip.device)
         self.acknowledged = 0
@@ -90,16 +94,13 @@ class Sender(asyncio.Protocol):
         now_s = int(time.time())
         self.raws: list[bytes] = []
         for seq in range(1, frames + 1):
-            fields: dict[str | int, Any] = {
-                "window_s": 60, "mean_ma": seq % 300_000, "peak_ma": 300_000, "arc_ms": 0, "gate": 2, "source": 1,
-                "strikes": 0,
-            }  # fmt: skip
-            payload = messages.encode(messages.TELEMETRY, fields)
-            if len(payload) + 5 < payload_bytes:
-                payload = messages.encode(messages.TELEMETRY, {**fields, 100: bytes(payload_bytes - len(payload) - 4)})
+            payload = telemetry(payload_bytes, mean_ma=seq % 300_000)
             body = encode_body(flags, messages.TELEMETRY, device, self._epoch, seq, now_s, seq % 1000, payload)
             self.raws.append(seal(body, self._up))
         self._wires = [to_wire(raw) for raw in self.raws]
+        if flip:
+            raw = self.raws[frames // 2]
+            self._wires[frames // 2] = to_wire(raw[:-1] + bytes([raw[-1] ^ 1])) + to_wire(raw)
 
     @property
     def total(self) -> int:
@@ -140,17 +141,17 @@ class Sender(asyncio.Protocol):
         self.connections += 1
         self._stream = FrameStream()
         hello = {**HELLO, "highest": self.total}
-        transport.write(self._conversation.start(secrets.token_bytes(16), hello, self._epoch, _stamp(), _ticks()))
+        transport.write(self._conversation.start(secrets.token_bytes(16), hello, self._epoch, stamp(), ticks()))
 
     def data_received(self, data: bytes) -> None:
         """Follow the conversation."""
         self._stream.feed(data)
         while (raw := self._stream.take()) is not None:
-            event = self._conversation.receive(raw, _ticks())
+            event = self._conversation.receive(raw, ticks())
             if event in (WELCOMED, WELCOMED_AHEAD):
                 self._note(self._conversation.high_water)
                 self._next = self._conversation.high_water + 1
-                self._write(self._conversation.volatile(messages.HEARTBEAT, HEARTBEAT, _stamp()))
+                self._write(self._conversation.volatile(messages.HEARTBEAT, HEARTBEAT, stamp()))
                 self._send()
             elif event == ACKED:
                 self._note(self._conversation.acked)
@@ -190,7 +191,9 @@ class Sender(asyncio.Protocol):
 class Load:
     """Many senders at once."""
 
-    def __init__(self, chips: Sequence[Chip], frames: int, window: int = 256, payload_bytes: int = 66) -> None:
+    def __init__(
+        self, chips: Sequence[Chip], frames: int, window: int = 256, payload_bytes: int = 66, flip: bool = False
+    ) -> None:
         """Sign everything.
 
         Args:
@@ -198,8 +201,11 @@ class Load:
             frames: by each.
             window: unacknowledged frames of each.
             payload_bytes: of each frame; 66 make a frame of 100 bytes.
+            flip: whether the first one sends one frame with a wrong tag as well.
         """
-        self.senders = [Sender(chip, frames, window, payload_bytes) for chip in chips]
+        self.senders = [
+            Sender(chip, frames, window, payload_bytes, flip and not place) for place, chip in enumerate(chips)
+        ]
 
     @property
     def total(self) -> int:
@@ -229,6 +235,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--chips-file", required=True, type=Path, help="the collector's own file of chips")
     parser.add_argument("--frames", type=int, default=1_000, help="by each chip")
     parser.add_argument("--window", type=int, default=256, help="unacknowledged frames of each chip")
+    parser.add_argument("--flip", action="store_true", help="send one frame with a wrong tag as well")
     parser.add_argument("--wait", action="store_true", help="sign, print a line, and start when a line comes on stdin")
     parser.add_argument("--tls-ca", type=Path, help="connect by TLS; the authority of the collector's certificate, PEM")
     parser.add_argument("--tls-cert", type=Path, help="own certificate, for a collector that asks for one")
@@ -236,7 +243,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     host, _, port = options.collector.rpartition(":")
     try:
-        load = Load(list(read_chips(options.chips_file)), options.frames, options.window)
+        load = Load(list(read_chips(options.chips_file)), options.frames, options.window, flip=options.flip)
         tls = tls_client(options.tls_ca, options.tls_cert, options.tls_key) if options.tls_ca else None
     except (WeldgateError, OSError) as error:
         sys.stderr.write(f"{error}\n")
@@ -272,11 +279,43 @@ def tls_client(authority: Path, certificate: Path | None = None, key: Path | Non
     return context
 
 
-def _stamp() -> tuple[int, int, int]:
+def telemetry(
+    payload_bytes: int = 0,
+    filling: Callable[[int], bytes] = bytes,
+    *,
+    mean_ma: int,
+    peak_ma: int = 300_000,
+    arc_ms: int = 0,
+    strikes: int = 0,
+) -> bytes:
+    """Return the payload of a minute's telemetry, filled up by a key that the message table does not know.
+
+    Args:
+        payload_bytes: its size; as short as it comes where that is more.
+        filling: makes so many bytes.
+        mean_ma, peak_ma, arc_ms, strikes: of the minute.
+    """
+    fields: dict[str | int, Any] = {
+        "window_s": 60, "mean_ma": mean_ma, "peak_ma": peak_ma, "arc_ms": arc_ms, "gate": 2, "source": 1,
+        "strikes": strikes,
+    }  # fmt: skip
+    payload = messages.encode(messages.TELEMETRY, fields)
+    spare = payload_bytes - len(payload) - 4  # key and length
+    return messages.encode(messages.TELEMETRY, {**fields, 100: filling(spare)}) if spare > 1 else payload
+
+
+def percentile(ordered: Sequence[float], percent: int) -> float:
+    """Return what so many of a hundred do not pass, of figures that ascend; 100 is the highest."""
+    return ordered[(len(ordered) - 1) * percent // 100]
+
+
+def stamp() -> tuple[int, int, int]:
+    """Return the time as frames carry it: Unix seconds, milliseconds, quality."""
     return int(time.time()), 0, QUALITY_SYNCED
 
 
-def _ticks() -> int:
+def ticks() -> int:
+    """Return milliseconds as a chip counts them."""
     return int(time.monotonic() * 1000) & 0x3FFFFFFF
 
 

@@ -32,9 +32,9 @@ from weldgate_protocol.frame import (
 from weldgate_protocol.keys import HmacKey, connection_key
 from weldgate_protocol.reasons import TOOL_CONNECTION
 
-from .load import HEARTBEAT, HELLO
+from .load import HEARTBEAT, HELLO, stamp, telemetry
 
-__all__ = ["PAYLOAD_BYTES", "Entry", "LoadChip", "Wrap", "plain", "stamp"]
+__all__ = ["PAYLOAD_BYTES", "Entry", "LoadChip", "Wrap", "plain"]
 
 PAYLOAD_BYTES = 66  # with header and tag a frame of 100 bytes
 _PAYLOADS = 64  # that differ; what a frame costs does not depend on there being more
@@ -186,21 +186,17 @@ def plain(_device: str) -> Callable[[bytes], bytes]:
     return bytes
 
 
-def stamp() -> tuple[int, int, int]:
-    """Return the time as frames carry it: Unix seconds, milliseconds, quality."""
-    return int(time.time()), 0, QUALITY_SYNCED
-
-
 @lru_cache(maxsize=1)
 def _payloads() -> list[bytes]:
-    """Return telemetry that differs, filled up to size by a key that the table of messages does not know."""
+    """Return telemetry that differs, filled up to size."""
     chance = random.Random(1)  # noqa: S311 - filling, no secret
-    found = []
-    for _ in range(_PAYLOADS):
-        fields: dict[str | int, object] = {
-            "window_s": 60, "mean_ma": chance.randrange(300_000), "peak_ma": 300_000,
-            "arc_ms": chance.randrange(60_000), "gate": 2, "source": 1, "strikes": chance.randrange(20),
-        }  # fmt: skip
-        spare = PAYLOAD_BYTES - len(messages.encode(messages.TELEMETRY, fields)) - 4  # key and length
-        found.append(messages.encode(messages.TELEMETRY, {**fields, 100: chance.randbytes(spare)}))
-    return found
+    return [
+        telemetry(
+            PAYLOAD_BYTES,
+            chance.randbytes,
+            mean_ma=chance.randrange(300_000),
+            arc_ms=chance.randrange(60_000),
+            strikes=chance.randrange(20),
+        )
+        for _ in range(_PAYLOADS)
+    ]

@@ -14,7 +14,7 @@ from weldgate_protocol.errors import LocalError
 from weldgate_protocol.reasons import TOOL_CONNECTION
 
 from .load_chip import plain
-from .mqtt_bytes import CONNACK, PUBLISH, SUBACK, connect, cut_packets, packet, read_publish, refuse, subscribe
+from .mqtt_bytes import PUBLISH, cut_packets, enter, packet, read_publish, text
 
 __all__ = ["Medium", "MqttMedium", "TcpMedium", "raise_limit"]
 
@@ -159,15 +159,11 @@ class MqttMedium:
         """
         self._prefix = f"weldgate/1/{collector}/chip/"
         self._places = {device.encode(): place for place, device in enumerate(devices)}
-        self._data = bytearray()
         sock = socket.create_connection((host, port), _CONNECT_S)
         self._pipe = _Pipe(sock)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.sendall(connect("bench-modules"))
-            self._await(CONNACK)
-            sock.sendall(subscribe(f"{self._prefix}+/down"))
-            self._await(SUBACK)
+            self._data = enter(sock, "bench-modules", f"{self._prefix}+/down")
             sock.setblocking(False)
         except BaseException:
             sock.close()
@@ -175,8 +171,7 @@ class MqttMedium:
 
     def wrap(self, device: str) -> Callable[[bytes], bytes]:
         """Make a publish on the chip's topic of each frame."""
-        topic = f"{self._prefix}{device}/up".encode()
-        head = len(topic).to_bytes(2, "big") + topic
+        head = text(f"{self._prefix}{device}/up")
         return lambda wire: packet(PUBLISH, head + wire)
 
     def open(self, place: int) -> None:
@@ -205,16 +200,9 @@ class MqttMedium:
         """Close the connection."""
         self._pipe.sock.close()
 
-    def _await(self, wanted: int) -> None:
-        """Wait for the broker's word."""
-        while True:
-            self._data += self._pipe.recv()
-            for first, body in cut_packets(self._data):
-                refuse(first, body, wanted)
-                return
 
-
-def raise_limit() -> None:
-    """Let this process have as many files open as it may."""
+def raise_limit() -> int:
+    """Let this process have as many files open as it may; return how many."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard

@@ -20,6 +20,7 @@ from weldgate_collector import Chip, read_chips
 from weldgate_protocol.errors import LocalError, WeldgateError
 from weldgate_protocol.reasons import TOOL_TIMEOUT
 
+from .load import percentile
 from .load_chip import LoadChip, Wrap, plain
 from .load_media import Medium, MqttMedium, TcpMedium, raise_limit
 
@@ -213,9 +214,8 @@ def _told(seconds: Iterable[float]) -> dict[str, float]:
     ordered = sorted(seconds)
     if not ordered:
         return {}
-    last = len(ordered) - 1
-    places = {"p50": last // 2, "p99": last * 99 // 100, "max": last}
-    return {name: round(ordered[place] * 1000, 2) for name, place in places.items()}
+    percents = {"p50": 50, "p99": 99, "max": 100}
+    return {name: round(percentile(ordered, percent) * 1000, 2) for name, percent in percents.items()}
 
 
 if __name__ == "__main__":

@@ -18,14 +18,16 @@ _ALIVE = "alive"
 
 
 @contextmanager
-def passing_folder(prefix: str) -> Iterator[Path]:
-    """Give an empty folder in the system's temporary one, and remove it at the end.
+def passing_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
+    """Give an empty folder, and remove it at the end.
 
     Args:
         prefix: of its name; folders of this prefix, ours and provably dead, are removed first.
+        parent: where; in the system's temporary folder if none is named.
     """
-    _clear(prefix)
-    outer = Path(tempfile.mkdtemp(prefix=prefix))
+    parent = parent or Path(tempfile.gettempdir())
+    _clear(prefix, parent)
+    outer = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     handle = os.open(outer / f"{_ALIVE}.new", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -38,9 +40,9 @@ def passing_folder(prefix: str) -> Iterator[Path]:
         shutil.rmtree(outer)
 
 
-def _clear(prefix: str) -> None:
+def _clear(prefix: str, parent: Path) -> None:
     """Remove what processes that are dead have left."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+    for folder in parent.glob(f"{prefix}*"):
         with suppress(OSError):  # somebody else's, or somebody else removes it just now
             status = folder.lstat()
             if status.st_uid != os.getuid() or not folder.is_dir() or folder.is_symlink():

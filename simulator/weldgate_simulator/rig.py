@@ -12,23 +12,28 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from weldgate_protocol.errors import LocalError
-from weldgate_protocol.reasons import TOOL_CONNECTION, TOOL_TIMEOUT
+from weldgate_protocol.reasons import TOOL_CONNECTION
 
 from .broker import Broker
 from .json_consumer import ANSWER_TOPIC
 from .line import Line, wait_for
 from .load import make_chips
+from .ready import pipes, ready_program
 
 __all__ = ["LOCAL", "JsonRig", "Load", "Rig", "RigError", "Run", "sink_rate"]
 
 LOCAL = "127.0.0.1"
 _DELIVERED_S = 120.0
+
+_LOG = """
+[log]
+level = "warning"
+"""
 
 _PACKS = """
 [[upstream]]
@@ -127,21 +132,9 @@ class Rig(Line):
             upstream: the upstream's table, with ``{port}`` for the broker's.
             extra: more of the configuration, likewise.
         """
-        super().__init__(folder, make_chips(chips, secrets.token_bytes(32)), broker)
-        text = f"""[collector]
-name = "line"
-
-[tcp]
-host = "{LOCAL}"
-port = {self.port}
-
-[metrics]
-port = {self.metrics_port}
-
-[log]
-level = "warning"
-""" + (upstream + extra).replace("{port}", str(self.broker.port))
-        self.config_file.write_text(text, encoding="utf-8")
+        super().__init__(
+            folder, make_chips(chips, secrets.token_bytes(32)), broker, _LOG + extra, upstream=upstream
+        )  # fmt: skip
 
     def run(self, load: Load, during: Callable[[float], None] = lambda _began_s: None) -> Run:
         """Let a load through.
@@ -154,12 +147,12 @@ level = "warning"
             RigError: something of it was lost, refused or doubled.
         """
         ledger = self.folder / "ledger.jsonl"
-        with _generator(self._command(load, ledger)) as process:
+        with ready_program(self._command(load, ledger)) as generator:
             committed, before, written = self._committed(), self.cpu_s(), self._written()
             began_s = time.monotonic()
-            _go(process)
+            generator.go()
             during(began_s)
-            result = _result(process)
+            result = generator.result()
             total = int(result["frames"])
             wait_for("the last receipt", lambda: self._arrived(committed + total), _DELIVERED_S)
             seconds = time.monotonic() - began_s
@@ -253,45 +246,13 @@ def sink_rate(chips_file: Path, load: Load) -> tuple[float, float]:
     """Send a load to a sink that only acks; return its frames a second, and the generator's CPU seconds for 100,000."""
     sink_command = [sys.executable, "-m", "weldgate_simulator.load_sink", "--chips-file", str(chips_file)]
     with subprocess.Popen(sink_command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as sink:
-        port = _pipes(sink)[1].readline().strip()
+        port = pipes(sink)[1].readline().strip()
         command = [
             sys.executable, "-m", "weldgate_simulator.load_run", "--collector", f"{LOCAL}:{port}", "--chips-file",
             str(chips_file), "--frames", str(load.frames),
         ]  # fmt: skip
-        with _generator(command) as process:
-            _go(process)
-            result = _result(process)
-        _pipes(sink)[0].close()
+        with ready_program(command) as generator:
+            generator.go()
+            result = generator.result()
+        pipes(sink)[0].close()
     return float(result["frames_per_s"]), float(result["cpu_s"]) * 100_000 / int(result["frames"])
-
-
-@contextmanager
-def _generator(command: list[str]) -> Iterator["subprocess.Popen[str]"]:
-    """Run a load generator that has encoded everything and waits."""
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            if _pipes(process)[1].readline() != "ready\n":
-                raise RigError(TOOL_TIMEOUT, "the load generator did not get ready; see standard error")
-            yield process
-        finally:
-            process.kill()
-
-
-def _pipes(process: "subprocess.Popen[str]") -> tuple[IO[str], IO[str]]:
-    if process.stdin is None or process.stdout is None:
-        raise RigError(TOOL_CONNECTION, "a process without pipes")
-    return process.stdin, process.stdout
-
-
-def _go(process: "subprocess.Popen[str]") -> None:
-    stdin, _ = _pipes(process)
-    stdin.write("go\n")
-    stdin.flush()
-
-
-def _result(process: "subprocess.Popen[str]") -> dict[str, Any]:
-    line = _pipes(process)[1].readline()
-    if not line:
-        raise RigError(TOOL_CONNECTION, "the load generator gave up; see standard error")
-    found: dict[str, Any] = json.loads(line)
-    return found

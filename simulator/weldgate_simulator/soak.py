@@ -27,7 +27,7 @@ from weldgate_protocol.errors import WeldgateError
 
 from .broker import MosquittoBroker
 from .soak_audit import Settled, Trouble
-from .soak_faults import FAULTS, Fault
+from .soak_faults import FAULTS, Fault, needs_nothing
 from .soak_files import FILE_FAULTS
 from .soak_site import Site, Size
 
@@ -113,7 +113,7 @@ def run(
             told = f"site {number}, {'mosquitto' if mosquitto else 'nats-server'}"
             _say(f"{told}, seed {seed}: {size.chips} chips, {size.rate:.0f} frames/s")
             if late:
-                _one(site, LATE, Fault(platform_late, lambda: ""), outcome)
+                _one(site, LATE, Fault(platform_late, needs_nothing), outcome)
             for _ in range(_SITE_FAULTS):
                 if names == [LATE] or (outcome.faults and time.monotonic() >= until_s):
                     break

@@ -15,7 +15,7 @@ import secrets
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self
 
 from weldgate_collector import Chip
 from weldgate_protocol import messages
@@ -24,7 +24,7 @@ from weldgate_protocol.frame import FLAG_DURABLE, FLAG_PARITY, QUALITY_SYNCED, e
 from weldgate_protocol.keys import HmacKey
 from weldgate_protocol.stream import FrameStream
 
-from .load import HEARTBEAT, HELLO
+from .load import HEARTBEAT, HELLO, stamp, telemetry, ticks
 
 __all__ = ["RingChip", "Traffic"]
 
@@ -84,11 +84,7 @@ class RingChip(asyncio.Protocol):
         now_s = int(time.time())
         for _ in range(min(count, self.reached + self._ring - self.total)):
             seq = self.total + 1
-            fields: dict[str | int, Any] = {
-                "window_s": 60, "mean_ma": seq % 300_000, "peak_ma": 300_000, "arc_ms": 0, "gate": 2, "source": 1,
-                "strikes": 0,
-            }  # fmt: skip
-            payload = messages.encode(messages.TELEMETRY, fields)
+            payload = telemetry(mean_ma=seq % 300_000)
             body = encode_body(
                 self._flags, messages.TELEMETRY, self._name, self._epoch, seq, now_s, seq % 1000, payload
             )
@@ -121,13 +117,13 @@ class RingChip(asyncio.Protocol):
         self._transport = transport
         self._stream = FrameStream()
         hello = {**HELLO, "oldest": self.oldest, "highest": self.total}
-        transport.write(self._conversation.start(secrets.token_bytes(16), hello, self._epoch, _stamp(), _ticks()))
+        transport.write(self._conversation.start(secrets.token_bytes(16), hello, self._epoch, stamp(), ticks()))
 
     def data_received(self, data: bytes) -> None:
         """Follow the conversation."""
         self._stream.feed(data)
         while (raw := self._stream.take()) is not None:
-            event = self._conversation.receive(raw, _ticks())
+            event = self._conversation.receive(raw, ticks())
             if event in (WELCOMED, WELCOMED_AHEAD):
                 self._reach(self._conversation.high_water)
                 self._begin()
@@ -160,7 +156,7 @@ class RingChip(asyncio.Protocol):
     def _beat(self) -> None:
         self._beat_s = time.monotonic()
         beat = {**HEARTBEAT, "highest": self.total, "acked": self.reached}
-        self._write(self._conversation.volatile(messages.HEARTBEAT, beat, _stamp()))
+        self._write(self._conversation.volatile(messages.HEARTBEAT, beat, stamp()))
 
     def _send(self) -> None:
         if time.monotonic() - self._beat_s > _HEARTBEAT_S:
@@ -232,11 +228,3 @@ class Traffic:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
-
-
-def _stamp() -> tuple[int, int, int]:
-    return int(time.time()), 0, QUALITY_SYNCED
-
-
-def _ticks() -> int:
-    return int(time.monotonic() * 1000) & 0x3FFFFFFF

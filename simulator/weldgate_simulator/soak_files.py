@@ -274,7 +274,7 @@ def _made_read_only(place: Path) -> Callable[[], None]:
     return undo
 
 
-def lacks_mount() -> str:
+def _lacks_mount() -> str:
     """Say why no file system can be mounted, empty when one can."""
     if os.geteuid() != 0 or shutil.which("mount") is None:
         return "a small file system needs root; quota-full is the same without it"
@@ -282,11 +282,11 @@ def lacks_mount() -> str:
 
 
 def _lacks_read_only() -> str:
-    return lacks_mount() if os.geteuid() == 0 else ""
+    return _lacks_mount() if os.geteuid() == 0 else ""
 
 
 FILE_FAULTS = {
-    "disk-full": Fault(disk_full, lacks_mount),
+    "disk-full": Fault(disk_full, _lacks_mount),
     "quota-full": Fault(quota_full, needs_nothing),
     "read-only": Fault(read_only, _lacks_read_only),
     "file-deleted": Fault(file_deleted, needs_nothing),

@@ -5,34 +5,13 @@ a bridge or a cluster that fails over does with QoS 0. Only PUBLISH is spoiled; 
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from .faults import LossyLine
+from .mqtt_bytes import PUBLISH, cut_wires
 from .proxy import Proxy
 
-__all__ = ["PackProxy", "packets"]
-
-_PUBLISH = 0x30  # MQTT 3.1.1 §3.3, without flags: QoS 0
-
-
-def packets(buffer: bytearray) -> Iterator[bytes]:
-    """Take whole MQTT packets (§2.2: type, remaining length of 1 to 4 bytes) from the front of a buffer."""
-    while len(buffer) >= 2:
-        size = shift = 0
-        place = 1
-        while place < len(buffer) and place < 5:
-            byte = buffer[place]
-            size |= (byte & 0x7F) << shift
-            shift += 7
-            place += 1
-            if byte < 0x80:
-                break
-        else:
-            return  # the length itself is not whole yet
-        if len(buffer) < place + size:
-            return
-        yield bytes(buffer[: place + size])
-        del buffer[: place + size]
+__all__ = ["PackProxy"]
 
 
 class PackProxy(Proxy):
@@ -70,8 +49,8 @@ class PackProxy(Proxy):
         def spoil(data: bytes) -> bytes:
             pending.extend(data)
             out = bytearray()
-            for packet in packets(pending):
-                if self.spoiling and packet[0] & 0xF6 == _PUBLISH:
+            for packet in cut_wires(pending):
+                if self.spoiling and packet[0] & 0xF6 == PUBLISH:
                     out += b"".join(line.carry(packet))
                 else:
                     out += b"".join(line.flush()) + packet

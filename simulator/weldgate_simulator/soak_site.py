@@ -203,9 +203,11 @@ class Site:
         rate, traffic.rate = traffic.rate, 0.0
         deadline_s = time.monotonic() + self.size.settle_s
         while True:
-            found = self._judge()
-            if (traffic.waiting == 0 and not found.lost) or time.monotonic() > deadline_s:
-                break
+            late = time.monotonic() > deadline_s
+            if traffic.waiting == 0 or late:  # reading it all before that is work for nothing
+                found = self._judge()
+                if late or (traffic.waiting == 0 and not found.lost):
+                    break
             time.sleep(_POLL_S)
         if traffic.waiting:
             found.lost.append(Trouble(traffic.waiting, f"{traffic.waiting} are never acknowledged"))

@@ -10,7 +10,6 @@ Strangers, who connect and say nothing, may stand at the door first.
 import argparse
 import asyncio
 import json
-import os
 import random
 import resource
 import secrets
@@ -28,13 +27,14 @@ from weldgate_collector import Chip, add_chips, load_config, request
 from weldgate_protocol import messages
 from weldgate_protocol.conversation_chip import ACKED, WELCOMED, WELCOMED_AHEAD, ChipConversation
 from weldgate_protocol.errors import LocalError, WeldgateError
-from weldgate_protocol.frame import QUALITY_SYNCED
 from weldgate_protocol.keys import HmacKey
 from weldgate_protocol.reasons import TOOL_CONNECTION
 from weldgate_protocol.stream import FrameStream
 
 from . import tether
-from .load import HEARTBEAT, HELLO, make_chips
+from .line import cpu_s, memory_mb
+from .load import HEARTBEAT, HELLO, make_chips, percentile, stamp, ticks
+from .load_media import raise_limit
 
 __all__ = ["Caller", "Storm", "chips_allowed", "main", "play", "running_collector"]
 
@@ -46,8 +46,7 @@ _START_S = 30.0
 
 def chips_allowed(wanted: int) -> int:
     """Raise this process's own limit of open files as far as it goes; return how many chips fit below it."""
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    hard = raise_limit()
     return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard - _FILES_SPARE)
 
 
@@ -124,7 +123,7 @@ class Caller(asyncio.Protocol):
         self._transport = transport
         self.connections += 1
         hello = {**HELLO, "highest": 0}
-        transport.write(self._conversation.start(secrets.token_bytes(16), hello, self._epoch, _stamp(), _ticks()))
+        transport.write(self._conversation.start(secrets.token_bytes(16), hello, self._epoch, stamp(), ticks()))
 
     def data_received(self, data: bytes) -> None:
         """Answer the welcome, note the answer to that."""
@@ -133,9 +132,9 @@ class Caller(asyncio.Protocol):
             return
         self._stream.feed(data)
         while (raw := self._stream.take()) is not None:
-            event = conversation.receive(raw, _ticks())
+            event = conversation.receive(raw, ticks())
             if event in (WELCOMED, WELCOMED_AHEAD):
-                transport.write(conversation.volatile(messages.HEARTBEAT, HEARTBEAT, _stamp()))
+                transport.write(conversation.volatile(messages.HEARTBEAT, HEARTBEAT, stamp()))
             elif event == ACKED or raw[1] == messages.ACK:
                 self._settle(True)
             elif conversation.closed:
@@ -238,24 +237,24 @@ async def _play(
     storm: Storm, port: int, strangers: int, within_s: float, pid: int, control: Path, half_open: bool
 ) -> dict[str, Any]:
     host = "127.0.0.1"
-    before_mb, cpu_s = _resident_mb(pid), _cpu_s(pid)
+    before_mb, before_s = memory_mb(pid), cpu_s(pid)
     own_cpu_s = time.process_time()
     first = await storm.rage(host, port, within_s)
-    first_cpu_s = _cpu_s(pid) - cpu_s
-    connected_mb = _resident_mb(pid)
+    first_cpu_s = cpu_s(pid) - before_s
+    connected_mb = memory_mb(pid)
     if half_open:
         storm.abandon()
     else:
         await storm.cut()
     silent = [await asyncio.open_connection(host, port) for _ in range(strangers)]
-    cpu_s = _cpu_s(pid)
+    before_s = cpu_s(pid)
     second = await storm.rage(host, port, within_s)
     result = {
         "first": _told(first), "first_cpu_s": round(first_cpu_s, 2), "again": _told(second),
-        "again_cpu_s": round(_cpu_s(pid) - cpu_s, 2),
+        "again_cpu_s": round(cpu_s(pid) - before_s, 2),
         "load_cpu_s": round(time.process_time() - own_cpu_s, 2),
         "connections": sum(one.connections for one in storm.callers),
-        "rss_before_mb": before_mb, "rss_connected_mb": connected_mb, "rss_again_mb": _resident_mb(pid),
+        "rss_before_mb": before_mb, "rss_connected_mb": connected_mb, "rss_again_mb": memory_mb(pid),
         "online": (await asyncio.to_thread(request, control, {"do": "status"}))["chips_online"],
     }  # fmt: skip
     for _, writer in silent:
@@ -266,10 +265,7 @@ async def _play(
 
 
 def _told(seconds: list[float]) -> dict[str, float]:
-    last = len(seconds) - 1
-    return {
-        name: round(seconds[last * percent // 100], 3) for name, percent in (("p50", 50), ("p99", 99), ("max", 100))
-    }
+    return {name: round(percentile(seconds, percent), 3) for name, percent in (("p50", 50), ("p99", 99), ("max", 100))}
 
 
 def _port(log: Path, socket_path: Path, process: "subprocess.Popen[bytes]") -> int:
@@ -281,19 +277,6 @@ def _port(log: Path, socket_path: Path, process: "subprocess.Popen[bytes]") -> i
                 return int(json.loads(line)["port"])
         time.sleep(0.02)
     raise LocalError(TOOL_CONNECTION, f"the collector did not start: {log.read_text('utf-8')[-300:]}")
-
-
-def _resident_mb(pid: int) -> float:
-    """Return a process's resident memory, MB."""
-    with open(f"/proc/{pid}/statm", encoding="ascii") as file:
-        return round(int(file.read().split()[1]) * resource.getpagesize() / 1e6, 1)
-
-
-def _cpu_s(pid: int) -> float:
-    """Return the CPU seconds that a process has used."""
-    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-        fields = file.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -321,14 +304,6 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     print(json.dumps(result), flush=True)
     return 0 if result["again"]["max"] <= 30 else 1
-
-
-def _stamp() -> tuple[int, int, int]:
-    return int(time.time()), 0, QUALITY_SYNCED
-
-
-def _ticks() -> int:
-    return int(time.monotonic() * 1000) & 0x3FFFFFFF
 
 
 if __name__ == "__main__":

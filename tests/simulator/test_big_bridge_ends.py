@@ -1,12 +1,11 @@
-"""The little MQTT that the bridge's ends speak, held against the collector's own."""
+"""The bridge's ends: a publisher that honours acks, a consumer that acknowledges what it committed."""
 
 import asyncio
 import sqlite3
 from pathlib import Path
 
-import pytest
-
-from weldgate_simulator.big_bridge_ends import Publisher, Subscriber, packets
+from weldgate_simulator.big_bridge_ends import Publisher, Subscriber
+from weldgate_simulator.mqtt_bytes import cut_packets
 from weldgate_simulator.upstream import connect
 
 
@@ -23,27 +22,7 @@ class Wire(asyncio.Transport):
 
     def taken(self) -> list[tuple[int, bytes]]:
         """Return the packets that were written since."""
-        return list(packets(self.data))
-
-
-@pytest.mark.parametrize("size", [0, 1, 127, 128, 16_383, 16_384])
-def test_packets_are_whole_however_they_come(size: int) -> None:
-    """Byte by byte, with another one after them; a length of one, two and three bytes."""
-    length = bytes([size]) if size < 128 else b""
-    if not length:
-        rest = size
-        while rest:
-            length += bytes([rest & 0x7F | (0x80 if rest >> 7 else 0)])
-            rest >>= 7
-    wire = b"\x32" + length + b"x" * size + b"\x40\x02\x00\x07"
-    buffer, found = bytearray(), []
-
-    for byte in wire:
-        buffer.append(byte)
-        found += list(packets(buffer))
-
-    assert found == [(0x32, b"x" * size), (0x40, b"\x00\x07")]
-    assert buffer == b""
+        return cut_packets(self.data)
 
 
 def test_publisher_keeps_its_window_and_ends_with_the_last_ack() -> None:

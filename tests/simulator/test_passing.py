@@ -12,8 +12,9 @@ from weldgate_simulator.passing import passing_folder
 
 PROGRAM = """
 import sys
+from pathlib import Path
 from weldgate_simulator.passing import passing_folder
-with passing_folder("w-") as folder:
+with passing_folder("w-", *map(Path, sys.argv[1:])) as folder:
     (folder / "big").write_bytes(bytes(1000))
     print(folder, flush=True)
     sys.stdin.read()
@@ -57,3 +58,17 @@ def test_what_a_killed_process_left_goes_and_what_lives_stays(place: Path) -> No
         with passing_folder("w-") as mine:
             assert not folder.parent.exists()
             assert {path.name for path in place.iterdir()} == {"w-unlocked", "x-other", "w-link", mine.parent.name}
+
+
+def test_folder_of_a_killed_run_goes_and_that_of_a_running_one_stays(tmp_path: Path) -> None:
+    """In a place of the caller's own likewise; the system's temporary folder is not asked."""
+    command = [sys.executable, "-c", PROGRAM, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as one:
+        assert one.stdout is not None
+        folder = Path(one.stdout.readline().strip())
+        with passing_folder("w-", tmp_path) as mine:
+            assert {path.name for path in tmp_path.iterdir()} == {folder.parent.name, mine.parent.name}
+        one.kill()
+        one.wait(20)
+        with passing_folder("w-", tmp_path) as mine:
+            assert {path.name for path in tmp_path.iterdir()} == {mine.parent.name}

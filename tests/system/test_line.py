@@ -3,11 +3,12 @@
 import asyncio
 import secrets
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from weldgate_simulator.broker import Broker, MosquittoBroker, NatsBroker
-from weldgate_simulator.line import Line, wait_for
+from weldgate_simulator.line import Line, LineError, wait_for
 from weldgate_simulator.load import Load, make_chips
 
 CHIPS, FRAMES = 20, 250
@@ -84,3 +85,24 @@ def test_graceful_stop_in_the_middle_flushes_and_goes_on(tmp_path: Path) -> None
         wait_for("every frame delivered", lambda: line.delivered_count() == 3000)
         assert len(line.stored()) == 3000
         assert line.counts()["doubled"] == 0
+
+
+class Deaf(Line):
+    """A line whose collector says that it has refused nothing."""
+
+    def health(self) -> dict[str, Any]:
+        """As it is, but for that."""
+        found = super().health()
+        return {**found, "bad_tags": 0} if found else found
+
+
+@pytest.mark.broker
+def test_a_figure_needs_the_one_flipped_tag_refused(tmp_path: Path) -> None:
+    """What is measured is a line that verifies tags; one that refuses nothing has no figure."""
+    chips = make_chips(3, secrets.token_bytes(32))
+    with Line(tmp_path / "good", chips) as line:
+        assert line.send(line.chips_file, 3, 20).per_s > 0
+        assert line.health()["bad_tags"] == 1
+        assert line.delivered_count() == 60
+    with Deaf(tmp_path / "deaf", chips) as line, pytest.raises(LineError, match="0 frames were refused"):
+        line.send(line.chips_file, 3, 20)
