@@ -41,6 +41,8 @@ ELSEWHERE = {
     "weldgate_collector/upstream/row_source": "test_upstream_records.py",
     "weldgate_collector/upstream/settings": "test_config.py and test_upstream_mqtt_json.py",
     "weldgate_collector/upstream/session": "test_upstream_mqtt.py",
+    "weldgate_platform/pipe": "test_ingest_intake.py and test_starts_carrier.py, on a broker",
+    "weldgate_issuer/passphrase": "test_backup.py",
     "weldgate_issuer/errors": "test_tokens.py",
     "weldgate_simulator/phone": "tests/system/test_hostile_collector.py",
     "weldgate_tools/order_delivery": "test_order.py and test_collector.py hand orders over by it",

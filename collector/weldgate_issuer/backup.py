@@ -14,23 +14,18 @@ from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from weldgate_issuer.errors import IssuerError
 from weldgate_issuer.files import read_secret, write_secret
 from weldgate_issuer.index import Index
 from weldgate_issuer.keys import IssuerKey, SigningKey
+from weldgate_issuer.passphrase import COST, COST_MAX, PASSPHRASE_MIN, stretch
 from weldgate_issuer.site import Issuer
 from weldgate_protocol import reasons
 
 __all__ = ["read_backup", "write_backup"]
 
-PASSPHRASE_MIN = 12
 _FORMAT = "weldgate-backup-1"
-_N = 1 << 15  # 32 MB and about 0.1 s: what a small office machine can afford
-_N_MAX = 1 << 20  # 1 GB: a file must not talk us into more
-_R = 8
-_P = 1
 
 
 def write_backup(issuer: Issuer, path: Path, passphrase: str) -> None:
@@ -58,8 +53,8 @@ def write_backup(issuer: Issuer, path: Path, passphrase: str) -> None:
     }
     salt = secrets.token_bytes(16)
     nonce = secrets.token_bytes(12)
-    head = {"format": _FORMAT, "n": _N, "salt": salt.hex(), "nonce": nonce.hex()}
-    sealed = AESGCM(_stretch(passphrase, salt, _N)).encrypt(nonce, json.dumps(content).encode(), _associated(head))
+    head = {"format": _FORMAT, "n": COST, "salt": salt.hex(), "nonce": nonce.hex()}
+    sealed = AESGCM(stretch(passphrase, salt, COST)).encrypt(nonce, json.dumps(content).encode(), _associated(head))
     document = {**head, "sealed": base64.b64encode(sealed).decode()}
     write_secret(path, json.dumps(document, indent=2).encode() + b"\n")
 
@@ -76,9 +71,9 @@ def read_backup(path: Path, passphrase: str) -> Issuer:
     try:
         document = json.loads(read_secret(path))
         head = {name: document[name] for name in ("format", "n", "salt", "nonce")}
-        if head["format"] != _FORMAT or not isinstance(head["n"], int) or not 2 <= head["n"] <= _N_MAX:
+        if head["format"] != _FORMAT or not isinstance(head["n"], int) or not 2 <= head["n"] <= COST_MAX:
             raise IssuerError(reasons.TOOL_BAD_INPUT, f"{path} is not a backup of this format")
-        key = _stretch(passphrase, bytes.fromhex(head["salt"]), head["n"])
+        key = stretch(passphrase, bytes.fromhex(head["salt"]), head["n"])
         sealed = base64.b64decode(document["sealed"], validate=True)
         content = json.loads(AESGCM(key).decrypt(bytes.fromhex(head["nonce"]), sealed, _associated(head)))
     except (ValueError, KeyError, TypeError, InvalidTag) as e:
@@ -87,11 +82,6 @@ def read_backup(path: Path, passphrase: str) -> Issuer:
     roots = {name: SigningKey.from_pem(pem.encode()) for name, pem in content["roots"].items()}
     keys = [IssuerKey.from_parts(name, pem.encode(), index.keys[name]) for name, pem in content["keys"].items()]
     return Issuer(bytes.fromhex(content["root_secret"]), roots, keys, index)
-
-
-def _stretch(passphrase: str, salt: bytes, n: int) -> bytes:
-    """Make an AES key of a passphrase."""
-    return Scrypt(salt=salt, length=32, n=n, r=_R, p=_P).derive(passphrase.encode())
 
 
 def _associated(head: dict[str, Any]) -> bytes:

@@ -22,20 +22,17 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
+from weldgate_issuer.passphrase import COST, COST_MAX, PASSPHRASE_MIN, stretch
 from weldgate_platform.folder import SETTINGS_FILE, FolderError, Secrets, Settings
 from weldgate_protocol import reasons
 
 __all__ = ["read_backup", "write_backup"]
 
-PASSPHRASE_MIN = 12
 _FORMAT = "weldgate-platform-backup-1"
 _DATABASES = ("platform.sqlite3", "ingest.sqlite3")
 _SECRETS = ("django.key", "identity.key", "search.key", "metrics.token")
 _CHUNK = 1 << 20
-_N = 1 << 15  # 32 MB and about 0.1 s, as the issuer's backup
-_N_MAX = 1 << 20
 _HEAD_MAX = 1000
 
 
@@ -120,8 +117,8 @@ def _copy(database: Path, target: Path) -> Path:
 def _sealed(source: io.BufferedReader, passphrase: str) -> Iterator[bytes]:
     """Yield the file of a backup, piece by piece."""
     salt, prefix = secrets.token_bytes(16), secrets.token_bytes(7)
-    head = json.dumps({"format": _FORMAT, "n": _N, "salt": salt.hex(), "prefix": prefix.hex()}).encode()
-    cipher = AESGCM(_stretch(passphrase, salt, _N))
+    head = json.dumps({"format": _FORMAT, "n": COST, "salt": salt.hex(), "prefix": prefix.hex()}).encode()
+    cipher = AESGCM(stretch(passphrase, salt, COST))
     yield head + b"\n"
     number, piece = 0, source.read(_CHUNK)
     while True:
@@ -138,10 +135,10 @@ def _opened(source: io.BufferedReader, passphrase: str, path: Path) -> Iterator[
     try:
         line = source.readline(_HEAD_MAX)
         head = json.loads(line)
-        if head["format"] != _FORMAT or not isinstance(head["n"], int) or not 2 <= head["n"] <= _N_MAX:
+        if head["format"] != _FORMAT or not isinstance(head["n"], int) or not 2 <= head["n"] <= COST_MAX:
             raise FolderError(reasons.TOOL_BAD_INPUT, f"{path} is not a backup of this format")
         salt, prefix = bytes.fromhex(head["salt"]), bytes.fromhex(head["prefix"])
-        cipher = AESGCM(_stretch(passphrase, salt, head["n"]))
+        cipher = AESGCM(stretch(passphrase, salt, head["n"]))
         number, piece = 0, _piece(source)
         while piece or not number:  # the head alone is no backup: the empty piece does not open
             following = _piece(source)
@@ -160,7 +157,3 @@ def _piece(source: io.BufferedReader) -> bytes:
 
 def _nonce(prefix: bytes, number: int, last: bool) -> bytes:
     return prefix + number.to_bytes(4, "big") + bytes((last,))
-
-
-def _stretch(passphrase: str, salt: bytes, n: int) -> bytes:
-    return Scrypt(salt=salt, length=32, n=n, r=8, p=1).derive(passphrase.encode())

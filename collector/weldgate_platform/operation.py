@@ -126,7 +126,7 @@ def create_user(
     except ValidationError as error:
         raise FolderError(reasons.TOOL_BAD_INPUT, " ".join(error.messages)) from error
     with transaction.atomic():
-        if User.objects.filter(username=username.strip().lower()).exists():
+        if User.objects.filter(username=User.normalize_username(username)).exists():
             raise FolderError(reasons.TOOL_EXISTS, f"user {username} exists already")
         make = User.objects.create_user if role else User.objects.create_superuser
         user = make(username, password, name=name)
@@ -205,7 +205,7 @@ def import_file(
     from weldgate_platform.sheets.models import SavedMapping
     from weldgate_platform.sheets.target import RowFault
 
-    user = User.objects.filter(username=username.strip().lower()).first()
+    user = User.objects.filter(username=User.normalize_username(username)).first()
     saved = SavedMapping.objects.filter(key=mapping).first()
     if user is None or saved is None:
         raise FolderError(reasons.TOOL_BAD_INPUT, f"no {'user ' + username if user is None else 'mapping ' + mapping}")

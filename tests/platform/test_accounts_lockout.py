@@ -7,7 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from weldgate_platform.accounts import lockout
-from weldgate_platform.accounts.models import SignIn, Try
+from weldgate_platform.accounts.models import SignIn, Try, User
 from weldgate_platform.accounts.roles import Role
 from weldgate_platform.audit.models import Entry
 
@@ -66,6 +66,27 @@ def test_sign_in_leads_nowhere_else(user, target: str) -> None:
     response = Client().post("/sign-in", {"username": user.username, "password": PASSWORD, "next": target})
 
     assert response["Location"] == "/"
+
+
+@pytest.mark.parametrize("typed", ["CHEN", " chen ", "ｃｈｅｎ"])
+def test_name_has_one_form_wherever_it_is_typed(typed: str) -> None:
+    """Entered on the admin page or at sign-in: a phone's keyboard begins with a capital, or writes full-width."""
+    operator = User.objects.create_superuser("operator", PASSWORD)
+    admin = Client()
+    admin.force_login(operator)
+    form = {
+        "username": typed, "name": "", "usable_password": "true", "password1": PASSWORD, "password2": PASSWORD,
+        "assignments-TOTAL_FORMS": 0, "assignments-INITIAL_FORMS": 0,
+    }  # fmt: skip
+
+    assert admin.post("/admin/accounts/user/add/", form).status_code == 302
+
+    assert User.objects.exclude(pk=operator.pk).get().username == "chen"
+    assert User.objects.get_by_natural_key(typed).username == "chen"
+    assert Client().post("/sign-in", {"username": typed, "password": PASSWORD}).status_code == 302
+    lockout.note_failure(typed, None, NOW)
+    lockout.forget("chen")
+    assert not Try.objects.exists()
 
 
 def test_wrong_password_is_told_counted_and_locks(user) -> None:

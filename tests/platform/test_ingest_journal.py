@@ -7,9 +7,19 @@ from weldgate_platform.ingest import journal as journal_module
 from weldgate_platform.ingest.journal import Journal
 from weldgate_platform.ingest.models import Clash, Kept, Own, Presence, SeenRange, Session, Store
 from weldgate_protocol import messages
-from weldgate_protocol.pack import NO_DIGEST, Receipt, decode_receipt, pack_digest
+from weldgate_protocol.pack import (
+    ITEM_FRAME,
+    ITEM_RECORD,
+    NO_DIGEST,
+    Item,
+    Pack,
+    Receipt,
+    decode_receipt,
+    encode_pack,
+    pack_digest,
+)
 
-from .packs import ARC, DEVICE, KEY, START, STOP, STORE, TELEMETRY, Packer, presence, raw
+from .packs import ARC, DEVICE, KEY, SECOND, START, STOP, STORE, TELEMETRY, Packer, presence, raw
 
 
 @pytest.fixture
@@ -166,3 +176,17 @@ def test_session_is_read_off_its_frames(journal) -> None:
 
     one = Session.objects.get()
     assert (one.token, one.arcs, one.arc_ms, one.cause) == ("0102030405060708", 1, 9000, 120)
+
+
+def test_times_and_numbers_that_no_column_holds_are_counted_and_stop_nothing(journal) -> None:
+    """A pack has 64 bits for each, a column 63: what a mad collector says must not end the thread that takes packs."""
+    items = [Item(ITEM_FRAME, 1 << 63, 5, frames(1, 1)[0]), Item(ITEM_FRAME, SECOND * 1000, 6, frames(2, 2)[0])]
+    late = [Item(ITEM_RECORD, SECOND * 1000, 1 << 63, presence(online=True))]
+    one = encode_pack(Pack(STORE, "platform", 1, NO_DIGEST, items), KEY)
+    two = encode_pack(Pack(STORE, "platform", 2, pack_digest(one), late), KEY)
+
+    assert answer(journal, one, two).through == 2
+
+    assert journal.malformed == 2
+    assert Kept.objects.get().seq == 2
+    assert not Own.objects.exists()

@@ -5,6 +5,7 @@ from itertools import permutations
 from weldgate_platform.ingest.journal import Journal
 from weldgate_platform.ingest.models import Session
 from weldgate_platform.ingest.sessions import apply_frames, rebuild
+from weldgate_platform.routers import INGEST
 from weldgate_protocol import messages
 from weldgate_protocol.frame import Frame
 
@@ -68,3 +69,11 @@ def test_arc_without_a_session_and_what_cannot_be_read_make_none() -> None:
     apply_frames([Frame(raw(messages.REFUSAL, 2, {"reason": 6, "via": 1, "count": 1}))])
 
     assert not Session.objects.exists()
+
+
+def test_session_is_found_by_its_token_without_reading_all_of_them() -> None:
+    """A page asks once a second for as long as a welder looks at it, and each batch of frames asks too."""
+    told = Session.objects.using(INGEST).filter(token="0102030405060708").explain()
+
+    assert "SEARCH" in told
+    assert "SCAN" not in told

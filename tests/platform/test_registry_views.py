@@ -8,8 +8,8 @@ from django.test import Client
 
 from weldgate_platform.accounts.roles import Role
 from weldgate_platform.audit.models import Entry
-from weldgate_platform.registry.export import plain_cell
 from weldgate_platform.registry.models import Machine
+from weldgate_platform.sheets.cleaning import plain_cell
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from weldgate_platform.sheets.cleaning import CellFault, count, day, flag, identity, text
+from weldgate_platform.sheets.cleaning import CellFault, count, day, flag, identity, plain_cell, text
 
 NUMBER = "411099190001010008"
 
@@ -100,3 +100,13 @@ def test_flags() -> None:
     assert [flag(cell) for cell in ("是", "√", True, "否", "", None)] == [True, True, True, False, False, False]
     with pytest.raises(CellFault):
         flag("也许")
+
+
+def test_what_was_quoted_on_the_way_out_is_itself_again_on_the_way_in() -> None:
+    """A file of bad rows is mended and imported: a formula that nobody mended is still one, a dash is still no day."""
+    assert day(plain_cell("-")) is None
+    assert text(plain_cell("+86 138")) == "+86 138"
+    assert text("'24") == "'24"
+    for formula in ("=A1", "＝SUM(A1)", "  =A1"):
+        with pytest.raises(CellFault):
+            text(plain_cell(formula))

@@ -132,7 +132,7 @@ def test_chip_that_is_silent_in_a_live_session(
 ) -> None:
     """Somebody has to go and see; the chips are named."""
     status = {"store": "ok", "chips_online": 1, "committed": 1, "chips_silent": silent, "links": {}, "upstreams": {}}
-    monkeypatch.setattr("weldgate_tools.collector.ask", lambda _folder, _asked: status)
+    monkeypatch.setattr("weldgate_tools.asking.ask", lambda _folder, _asked: status)
     (folder / "data").mkdir(exist_ok=True)
     (folder / "data/control.sock").touch()
     found = {finding.what: finding for finding in examine_site(Site(folder))}["live sessions"]
@@ -150,7 +150,7 @@ def test_link_that_is_down_is_named(folder: Path, monkeypatch: pytest.MonkeyPatc
         "store": "ok", "chips_online": 1, "committed": 1, "chips_silent": [], "links": {"line-1": link},
         "upstreams": {},
     }  # fmt: skip
-    monkeypatch.setattr("weldgate_tools.collector.ask", lambda _folder, _asked: status)
+    monkeypatch.setattr("weldgate_tools.asking.ask", lambda _folder, _asked: status)
     (folder / "data").mkdir(exist_ok=True)
     (folder / "data/control.sock").touch()
     found = {finding.what: finding for finding in examine_site(Site(folder))}["link line-1"]

@@ -28,7 +28,7 @@ def found(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: An
         "lines_with_holes": 0, "holes_since_s": 0, "proved_at_s": time.time() - 60,
         **changes,
     }  # fmt: skip
-    monkeypatch.setattr("weldgate_tools.collector.ask", lambda _folder, _asked: health)
+    monkeypatch.setattr("weldgate_tools.asking.ask", lambda _folder, _asked: health)
     (folder / "data").mkdir(exist_ok=True)
     (folder / "data/control.sock").touch()
     return {finding.what: finding for finding in examine_running(Site(folder))}

@@ -87,7 +87,7 @@ def test_upstream_that_nobody_gets_is_a_finding(folder: Path, monkeypatch: pytes
     }  # fmt: skip
     status = {"store": "ok", "chips_online": 1, "committed": 1, "chips_silent": [], "links": {}}
     status["upstreams"] = {"province": upstream}
-    monkeypatch.setattr("weldgate_tools.collector.ask", lambda _folder, _asked: status)
+    monkeypatch.setattr("weldgate_tools.asking.ask", lambda _folder, _asked: status)
     (folder / "data/control.sock").touch()
     finding = {one.what: one for one in examine_site(Site(folder))}["upstream province"]
 

@@ -25,7 +25,7 @@ from weldgate_tools.units import CHIP, device_text
 if TYPE_CHECKING:
     from weldgate_issuer import Issuer
 
-__all__ = ["ask", "collector"]
+__all__ = ["collector"]
 
 _PLACE = click.argument("place", type=click.Path(path_type=Path), default=Path("site"))
 _SITE = click.option(

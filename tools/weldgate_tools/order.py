@@ -11,7 +11,7 @@ from weldgate_firmware.config import SETTINGS, Config
 from weldgate_protocol import messages
 from weldgate_protocol import order as orders
 from weldgate_protocol.errors import ConfigError
-from weldgate_tools.collector import ask
+from weldgate_tools.asking import ask
 from weldgate_tools.order_delivery import CHIP_OPTION, JSON_OPTION, LIFE_S, SITE_OPTION, common, issue, tell
 from weldgate_tools.order_keys import key_set, rekey
 from weldgate_tools.output import print_json

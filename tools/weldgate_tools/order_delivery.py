@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from weldgate_issuer import Issuer
-from weldgate_tools.collector import ask
+from weldgate_tools.asking import ask
 from weldgate_tools.output import print_json
 from weldgate_tools.places import issuer_folder
 from weldgate_tools.units import CHIP, DURATION, device_text

@@ -17,7 +17,7 @@ _PROOF_LATE_S = 86_400  # a pass takes at most a fiftieth of the time, so minute
 def examine_running(site: Site) -> Iterator[Finding]:
     """Ask the collector, if it runs, and yield a finding for each part of it."""
     from weldgate_collector import load_config
-    from weldgate_tools.collector import ask
+    from weldgate_tools.asking import ask
 
     socket = load_config(site.checked().config).control_socket
     if not socket.exists():

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from weldgate_collector import Reader, Record
-from weldgate_tools.collector import ask
+from weldgate_tools.asking import ask
 from weldgate_tools.output import print_json
 from weldgate_tools.places import store_file
 from weldgate_tools.store_print import document, table, write_csv

@@ -1,14 +1,34 @@
-"""Users and their roles, for operators."""
+"""Users and their roles, for operators; and the base of what the admin pages only show."""
 
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.db.models import Model
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from weldgate_platform.accounts.models import Assignment, User
 
-__all__ = ["AssignmentInline", "UserAdmin"]
+__all__ = ["AssignmentInline", "ReadOnlyAdmin", "UserAdmin"]
+
+_M = TypeVar("_M", bound=Model)
+
+
+class ReadOnlyAdmin(admin.ModelAdmin[_M]):
+    """Rows to be read: nobody adds, changes or deletes one here, not even an operator."""
+
+    def has_add_permission(self, _request: HttpRequest) -> bool:
+        """Refuse."""
+        return False
+
+    def has_change_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+    def has_delete_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        """Refuse."""
+        return False
 
 
 class AssignmentInline(admin.TabularInline[Assignment, User]):

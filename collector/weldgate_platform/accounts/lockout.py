@@ -6,7 +6,7 @@ difference, so that a lock tells nobody which names there are. A right password 
 
 from datetime import datetime, timedelta
 
-from weldgate_platform.accounts.models import Try
+from weldgate_platform.accounts.models import Try, User
 from weldgate_platform.sealed import keyed_hash
 
 __all__ = ["WINDOW", "forget", "note_failure", "wait_s"]
@@ -47,4 +47,4 @@ def forget(username: str) -> None:
 
 
 def _who(username: str) -> str:
-    return keyed_hash(username.strip().lower(), "sign-in")
+    return keyed_hash(User.normalize_username(username), "sign-in")

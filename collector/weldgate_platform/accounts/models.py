@@ -25,7 +25,7 @@ class UserManager(BaseUserManager["User"]):
             password: checked by the caller against the validators.
             rest: other fields.
         """
-        user = self.model(username=self.model.normalize_username(username).strip().lower(), **rest)
+        user = self.model(username=self.model.normalize_username(username), **rest)
         user.set_password(password)
         user.save(using=self._db)
         return user
@@ -36,7 +36,7 @@ class UserManager(BaseUserManager["User"]):
 
     def get_by_natural_key(self, username: str | None) -> "User":
         """Find a user by what was typed."""
-        return self.get(username=(username or "").strip().lower())
+        return self.get(username=self.model.normalize_username(username or ""))
 
 
 class User(AbstractBaseUser, PermissionsMixin):
@@ -58,6 +58,12 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.name or self.username
+
+    @classmethod
+    def normalize_username(cls, username: Any) -> Any:
+        """Return a name in its one form, wherever it was typed: Unicode's NFKC, lower case, no spaces around it."""
+        normal = super().normalize_username(username)
+        return normal.strip().lower() if isinstance(normal, str) else normal
 
 
 class AssignmentQuerySet(models.QuerySet["Assignment"]):

@@ -2,7 +2,7 @@
 
 Entry n holds SHA-256 over the digest of entry n-1 and the entry's own fields as JSON with sorted keys, so that a
 changed, dropped or swapped entry breaks the chain from there on. Whoever can rewrite the whole table can rewrite the
-chain as well: the head of each day is therefore told to somebody else (`head`).
+chain as well: its head is therefore kept somewhere else (`head`; `weldgate platform audit verify` prints it).
 
 An entry is written in the transaction of the act it tells of. Appenders wait for one another: on SQLite a writer
 holds the file from its `BEGIN IMMEDIATE`, on PostgreSQL an advisory lock is held until the commit.

@@ -4,18 +4,17 @@ import logging
 import queue
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
-import paho.mqtt.client as paho
 from django.db import Error, close_old_connections
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from weldgate_platform.pipe import Pipe
 
 __all__ = ["Intake"]
 
 _log = logging.getLogger(__name__)
 _BATCH = 64  # packs in one transaction at most
 _QUEUE = 512  # packs in memory at most; what does not fit is dropped, and the collector sends it again
-_BACKOFF_MAX_S = 5
 
 
 class _Journal(Protocol):
@@ -41,19 +40,13 @@ class Intake:
         self._came: queue.Queue[tuple[str, bytes] | None] = queue.Queue(_QUEUE)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
-        self._host, self._port = host, port
-        client = paho.Client(
-            CallbackAPIVersion.VERSION2, name, clean_session=True, protocol=MQTTProtocolVersion.MQTTv311
+        self._pipe = Pipe(
+            host, port, name, topic="pack", collectors=journal.keys, connected=self._connected, came=self._took
         )
-        client.reconnect_delay_set(1, _BACKOFF_MAX_S)
-        client.on_connect = self._connected
-        client.on_message = self._message
-        self._client = client
 
     def start(self) -> None:
         """Begin; the broker's absence is waited out."""
-        self._client.connect_async(self._host, self._port, keepalive=20)
-        self._client.loop_start()
+        self._pipe.start()
         self._thread.start()
 
     def stop(self) -> None:
@@ -61,10 +54,7 @@ class Intake:
         self._stopping.set()
         self._put(None)
         self._thread.join()
-        self._client.disconnect()
-        self._client.loop_stop()
-        # So that its wake-up sockets close with it, not when garbage is collected.
-        self._client.on_connect = self._client.on_message = None
+        self._pipe.stop()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -82,7 +72,7 @@ class Intake:
                     self._stopping.wait(1)
                     continue  # nothing was answered for: the collector sends it again
                 for receipt in receipts:
-                    self._client.publish(f"weldgate/1/{collector}/receipt", receipt, qos=0)
+                    self._pipe.publish(collector, "receipt", receipt)
 
     def _drain(self) -> list[tuple[str, bytes]]:
         """Wait for a pack, and take those behind it too."""
@@ -100,13 +90,9 @@ class Intake:
         except queue.Full:
             return  # dropped: it is sent again; and a full queue wakes the thread anyway
 
-    def _connected(self, client: paho.Client, _data: Any, _flags: Any, code: Any, _properties: Any) -> None:
-        if code.is_failure:
-            _log.warning("intake_refused %s", code)
-            return
+    def _connected(self) -> None:
         for collector in self._journal.keys:
-            client.subscribe(f"weldgate/1/{collector}/pack", 0)
             self._put((collector, b""))
 
-    def _message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
-        self._put((message.topic.split("/")[2], bytes(message.payload)))
+    def _took(self, collector: str, pack: bytes) -> None:
+        self._put((collector, pack))

@@ -35,6 +35,7 @@ from weldgate_protocol.pack import (
 __all__ = ["Journal"]
 
 _BATCH = 500
+_NUMBER_MAX = (1 << 63) - 1  # what a column holds; a pack's item has 64 bits for its time and its index
 
 
 class Journal:
@@ -43,7 +44,7 @@ class Journal:
     Attributes:
         boot: 8 bytes, new for each instance.
         refused: packs that were not authentic.
-        malformed: items of authentic packs that are neither frame nor record.
+        malformed: items of authentic packs that are neither frame nor record, or whose time no column holds.
         doubled: frames that were there already.
     """
 
@@ -103,6 +104,9 @@ class Journal:
     def _apply(self, pack: Pack) -> None:
         frames: list[tuple[Item, Frame]] = []
         for item in pack.items:
+            if max(item.received_ms, item.index) > _NUMBER_MAX:
+                self.malformed += 1
+                continue
             try:
                 if item.kind == ITEM_FRAME:
                     frames.append((item, parse(item.data)))
@@ -130,12 +134,11 @@ class Journal:
             known = list(rows.values_list("first", "last"))
             new, merged = add(known, group)
             if new:
-                gone = set(known) - set(merged)
-                rows.filter(first__in=[first for first, _last in gone]).delete()
+                before, after = set(known), set(merged)
+                rows.filter(first__in=[first for first, _last in before - after]).delete()
                 added = [
                     SeenRange(device=device, epoch=epoch, first=first, last=last)
-                    for first, last in merged
-                    if (first, last) not in known
+                    for first, last in sorted(after - before)
                 ]
                 SeenRange.objects.using(INGEST).bulk_create(added, batch_size=_BATCH)
             fresh += [one for seq, one in group.items() if seq in new]

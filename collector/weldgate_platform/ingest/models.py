@@ -119,7 +119,7 @@ class Session(models.Model):
     """One session as its frames tell it; read off `Kept`, and made anew from there at any time."""
 
     device = models.BigIntegerField()
-    token = models.CharField(max_length=16)
+    token = models.CharField(max_length=16, db_index=True)  # a page asks by it alone
     epoch = models.BigIntegerField()
     holder = models.CharField(max_length=16, blank=True, db_index=True)
     started_ms = models.BigIntegerField(null=True)

@@ -19,7 +19,7 @@ from weldgate_platform.people.items import parse_item, split_items
 from weldgate_platform.people.models import Certificate, CertificateItem, Conflict, Issuer, Person
 from weldgate_platform.people.sources import speaks_for
 from weldgate_platform.people.validity import Said, Standing, standing_on
-from weldgate_platform.registry.importing import Areas
+from weldgate_platform.registry.importing import Areas, present
 from weldgate_platform.registry.models import Enterprise
 from weldgate_platform.sealed import keyed_hash
 from weldgate_platform.sheets.cleaning import day, flag, identity, text
@@ -56,7 +56,7 @@ class CertificateTarget(Target):
             raise RowFault("", _("The mapping names no issuer."))
         if not all(speaks_for(purpose.user, need, purpose.source) for need in self.needs):
             raise RowFault("", _("Another department's data: its own officers load it."))
-        known = Certificate.objects.filter(source=purpose.source)
+        known = Certificate.objects.filter(source=purpose.source).defer("number", "holder")  # opened where they differ
         self._known = {one.number_hash: one for one in known}
         self._items: dict[int, list[CertificateItem]] = defaultdict(list)
         if purpose.source == Issuer.SAMR:
@@ -193,7 +193,7 @@ class PersonTarget(Target):
     def __init__(self, purpose: Purpose) -> None:
         super().__init__(purpose)
         self._areas = Areas()
-        self._known = {one.identity_hash: one for one in Person.objects.all()}
+        self._known = {one.identity_hash: one for one in Person.objects.defer("identity")}
         self._rows: dict[str, tuple[int, dict[str, Any]]] = {}
         self._employers: dict[tuple[str, int], Enterprise] = {}
         for one in Enterprise.objects.all():
@@ -217,10 +217,8 @@ class PersonTarget(Target):
         known = self._known.get(found)
         if known is not None and known.name != values["name"]:
             raise RowFault("name", _("this identity number is registered under another name"))
-        wanted: dict[str, Any] = {"area_id": area.pk, "enterprise_id": employer.pk if employer else None}
-        for field in ("phone", "itinerant"):
-            if values.get(field) not in (None, ""):
-                wanted[field] = values[field]
+        place_ids = {"area_id": area.pk, "enterprise_id": employer.pk if employer else None}
+        wanted = {**place_ids, **present(values, "phone", "itinerant")}
         if self._rows.setdefault(found, (number, wanted))[1] != wanted:
             said = _("row %(row)d has the same person and says otherwise") % {"row": self._rows[found][0]}
             raise RowFault("identity", said)

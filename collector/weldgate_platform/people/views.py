@@ -4,7 +4,7 @@ from datetime import date
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Q
+from django.db.models import Max, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext_lazy as _
@@ -104,7 +104,5 @@ def _person_page(one: Person) -> dict[str, object]:
 def _sources() -> list[tuple[str, date | None]]:
     """Return each issuer and the day of the newest data that was applied."""
     applied = Load.objects.filter(target="certificates", state=Load.State.APPLIED)
-    days = {
-        source: applied.filter(source=source).order_by("-as_of").values_list("as_of", flat=True) for source in Issuer
-    }
-    return [(str(source.label), days[source].first()) for source in Issuer]
+    newest = dict(applied.values_list("source").annotate(Max("as_of")))
+    return [(str(source.label), newest.get(source.value)) for source in Issuer]

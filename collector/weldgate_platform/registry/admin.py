@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from weldgate_platform.accounts.admin import ReadOnlyAdmin
 from weldgate_platform.registry.models import Area, Chip, Enterprise, Install, Machine, Sector, Site, SiteType
 
 __all__ = ["AreaAdmin", "ChipAdmin", "EnterpriseAdmin", "InstallAdmin", "MachineAdmin", "NamedAdmin", "SiteAdmin"]
@@ -75,19 +76,7 @@ class ChipAdmin(admin.ModelAdmin[Chip]):
 
 
 @admin.register(Install)
-class InstallAdmin(admin.ModelAdmin[Install]):
+class InstallAdmin(ReadOnlyAdmin[Install]):
     """Install records, to be read: `fitting` writes them."""
 
     list_display = ("chip", "machine", "fitted", "fitted_by", "removed", "reason")
-
-    def has_add_permission(self, _request: HttpRequest) -> bool:
-        """Refuse."""
-        return False
-
-    def has_change_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
-        """Refuse."""
-        return False
-
-    def has_delete_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
-        """Refuse."""
-        return False

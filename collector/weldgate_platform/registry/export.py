@@ -9,11 +9,11 @@ from django.utils.translation import gettext as _
 from weldgate_platform.accounts.access import user_of
 from weldgate_platform.audit.log import record
 from weldgate_platform.registry.models import Enterprise, Machine
+from weldgate_platform.sheets.cleaning import plain_cell
 
-__all__ = ["enterprises_csv", "machines_csv", "plain_cell", "stream_csv"]
+__all__ = ["enterprises_csv", "machines_csv", "stream_csv"]
 
 _BOM = "\ufeff"  # without it Excel reads UTF-8 as GBK
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class _Echo:
@@ -22,12 +22,6 @@ class _Echo:
     def write(self, line: str) -> str:
         """Return the line."""
         return line
-
-
-def plain_cell(value: object) -> str:
-    """Return a cell that no spreadsheet takes for a formula (OWASP, CSV injection)."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def stream_csv(name: str, header: list[str], rows: Iterable[Iterable[object]]) -> StreamingHttpResponse:

@@ -40,7 +40,7 @@ def fit(chip: Chip, machine: Machine, by: User, at: datetime, seal_number: str =
             raise FittingError(reasons.PLATFORM_NOT_FITTABLE, f"machine {machine.code} has nothing to switch")
         if chip.state != Chip.State.STOCK:
             raise FittingError(reasons.PLATFORM_NOT_FITTABLE, f"chip {chip} is {chip.state}, only one in stock can be")
-        if machine.installs.filter(removed__isnull=True).exists():
+        if machine.install_now() is not None:
             raise FittingError(reasons.PLATFORM_NOT_FITTABLE, f"machine {machine.code} has a chip")
         done = Install.objects.create(chip=chip, machine=machine, fitted=at, fitted_by=by, seal_number=seal_number)
         chip.state = Chip.State.FITTED

@@ -13,7 +13,7 @@ from weldgate_platform.registry.models import Area, Enterprise, Machine, Sector,
 from weldgate_platform.sheets.cleaning import count, identity, text
 from weldgate_platform.sheets.target import Field, Purpose, RowFault, Target, register
 
-__all__ = ["Areas", "EnterpriseTarget", "MachineTarget"]
+__all__ = ["Areas", "EnterpriseTarget", "MachineTarget", "present"]
 
 
 class Areas:
@@ -39,9 +39,9 @@ class Areas:
         return found
 
 
-def _present(values: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
-    """Return attribute -> value for those fields that the row fills."""
-    return {attribute: values[field] for field, attribute in names.items() if values.get(field) not in (None, "")}
+def present(values: dict[str, Any], *fields: str) -> dict[str, Any]:
+    """Return field -> value for those of the fields that the row fills."""
+    return {field: values[field] for field in fields if values.get(field) not in (None, "")}
 
 
 @register
@@ -100,7 +100,7 @@ class EnterpriseTarget(Target):
             raise RowFault("uscc", _("a social credit code has 18 characters, an old registration number 15"))
         if kind is None and (known is None or not values.get("site")):
             kind = self._kinds.get("other")
-        wanted = _present(values, {"name": "name", "uscc": "uscc", "contact": "contact", "phone": "phone"})
+        wanted = present(values, "name", "uscc", "contact", "phone")
         if sector is not None:
             wanted["sector_id"] = sector.pk
         if code and uscc_fault(code):
@@ -124,7 +124,7 @@ class EnterpriseTarget(Target):
         """Plan the row's site."""
         title = values.get("site") or known.name
         site = self._sites.get((id(known), title))
-        wanted = _present(values, {"address": "address", "declared": "declared"})
+        wanted = present(values, "address", "declared")
         if kind is not None and (site is None or values.get("kind")):
             wanted["kind_id"] = kind.pk
         if sector is not None:
@@ -212,10 +212,7 @@ class MachineTarget(Target):
             if values[field] not in words:
                 raise RowFault(field, _("not one of ours; an operator can add it or map the word"))
         gated = values["supply"] in ("220", "380") and values["process"] != Machine.Process.GAS
-        wanted = _present(
-            values,
-            {"process": "process", "model": "model", "serial": "serial", "rated_a": "rated_a", "supply": "supply"},
-        )
+        wanted = present(values, "process", "model", "serial", "rated_a", "supply")
         earlier = self._rows.setdefault((site.pk, values["label"]), (number, wanted))
         if earlier[1] != wanted:
             raise RowFault("label", _("row %(row)d has the same machine and says otherwise") % {"row": earlier[0]})

@@ -248,6 +248,10 @@ class Machine(models.Model):
         """Return the code as it is printed and typed: two groups of four."""
         return f"{self.code[:4]}-{self.code[4:]}"
 
+    def install_now(self) -> "Install | None":
+        """Return the record of the chip that is on it now, with the chip."""
+        return self.installs.filter(removed__isnull=True).select_related("chip").first()
+
 
 class Chip(models.Model):
     """A control terminal."""

@@ -1,10 +1,8 @@
 """Mappings for operators; loads to be read."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 
+from weldgate_platform.accounts.admin import ReadOnlyAdmin
 from weldgate_platform.sheets.models import Load, SavedMapping
 
 __all__ = ["LoadAdmin", "SavedMappingAdmin"]
@@ -18,20 +16,8 @@ class SavedMappingAdmin(admin.ModelAdmin[SavedMapping]):
 
 
 @admin.register(Load)
-class LoadAdmin(admin.ModelAdmin[Load]):
+class LoadAdmin(ReadOnlyAdmin[Load]):
     """Loads, to be read."""
 
     list_display = ("at", "file_name", "target", "source", "rows", "bad_rows", "state", "by")
     list_filter = ("target", "source", "state")
-
-    def has_add_permission(self, _request: HttpRequest) -> bool:
-        """Refuse."""
-        return False
-
-    def has_change_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
-        """Refuse."""
-        return False
-
-    def has_delete_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
-        """Refuse."""
-        return False

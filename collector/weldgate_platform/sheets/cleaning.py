@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-__all__ = ["Cell", "CellFault", "Clean", "count", "day", "flag", "identity", "number_text", "text"]
+__all__ = ["Cell", "CellFault", "Clean", "count", "day", "flag", "identity", "number_text", "plain_cell", "text"]
 
 Cell = str | int | float | bool | date | datetime | timedelta | None
 Clean = Callable[[Cell], object]
@@ -21,6 +21,7 @@ Clean = Callable[[Cell], object]
 TEXT_MAX = 200
 _EXACT_MAX = 10**15  # a spreadsheet's number keeps 15 digits
 _QUOTED = re.compile(r'^="([^"]*)"$')  # how CSV files keep Excel from making a number of it
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for a formula (OWASP, CSV injection)
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060\ufeff\x00-\x08\x0b\x0c\x0e-\x1f]")
 _DAY = re.compile(r"^(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[ T]\d{1,2}:\d{2}(?::\d{2})?)?$")
 _PACKED = re.compile(r"^(\d{4})(\d{2})(\d{2})$")
@@ -41,6 +42,12 @@ class CellFault(ValueError):  # noqa: N818 - a fault of the file, told to its ow
     def __init__(self, said: "str | Promise") -> None:
         super().__init__(said)
         self.said = said
+
+
+def plain_cell(value: object) -> str:
+    """Return a cell of ours that no spreadsheet takes for a formula; `text` takes it back."""
+    words = "" if value is None else str(value)
+    return f"'{words}" if words.startswith(_FORMULA) else words
 
 
 def text(cell: Cell) -> str:
@@ -64,6 +71,8 @@ def text(cell: Cell) -> str:
     quoted = _QUOTED.match(cell.strip())
     words = unicodedata.normalize("NFKC", quoted[1] if quoted else cell)
     words = " ".join(_INVISIBLE.sub("", words).split())
+    if words.startswith("'") and words[1:].lstrip().startswith(_FORMULA):
+        words = words[1:].lstrip()  # quoted by `plain_cell`, or by hand for the same reason
     if words.startswith("="):
         raise CellFault(_("a formula; put its value there"))
     if len(words) > TEXT_MAX:

@@ -16,7 +16,7 @@ from weldgate_platform.accounts.models import User
 from weldgate_platform.sealed import open_sealed, seal
 from weldgate_platform.sheets.applying import apply
 from weldgate_platform.sheets.checking import BadRow, Report, check
-from weldgate_platform.sheets.cleaning import Cell
+from weldgate_platform.sheets.cleaning import Cell, plain_cell
 from weldgate_platform.sheets.mapping import Mapping, shipped_mappings
 from weldgate_platform.sheets.models import Load, SavedMapping
 from weldgate_platform.sheets.target import Purpose, RowFault
@@ -26,7 +26,6 @@ __all__ = ["apply_load", "bad_rows_file", "check_file", "kept_bad_rows", "load_m
 _COLUMN = "sheets.Load.content"
 _BAD_COLUMN = "sheets.Load.bad_file"
 BAD_SHOWN = 100
-_FORMULA = ("=", "+", "-", "@")
 
 
 def load_mappings() -> int:
@@ -119,7 +118,7 @@ def bad_rows_file(report: Report) -> bytes:
     for row in report.bad:
         cells = []
         for value in (*_padded(row, width), said_of(row)):
-            cell = WriteOnlyCell(sheet, value=_plain(value))
+            cell = WriteOnlyCell(sheet, value=plain_cell(value))
             cell.data_type = "s"
             cell.number_format = "@"
             cells.append(cell)
@@ -142,8 +141,3 @@ def said_of(row: BadRow) -> str:
 
 def _padded(row: BadRow, width: int) -> list[Cell]:
     return (row.cells + [None] * width)[:width]
-
-
-def _plain(value: Cell) -> str:
-    text = "" if value is None else value.isoformat() if hasattr(value, "isoformat") else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -90,7 +90,7 @@ def ask(machine: Machine, user: User, now: datetime, position: Position | None =
 
 def _send(start: Start) -> None:
     """Put a token on its way, where the chip has a collector that this platform speaks to."""
-    install = start.machine.installs.filter(removed__isnull=True).select_related("chip").first()
+    install = start.machine.install_now()
     if install is None or install.chip.collector not in settings.PLATFORM_COLLECTORS or start.expires is None:
         return
     Dispatch.objects.create(

@@ -1,7 +1,7 @@
 """The courier on a broker: one thread that publishes what is due and takes results, until it is stopped.
 
-Clean session, QoS 0: the courier repeats what nobody answers, so that the broker need keep nothing (DESIGN, the
-broker is a pipe). A database or broker that fails is waited out with a growing pause, and the pages go on.
+The courier repeats what nobody answers, so that the broker need keep nothing. A database or broker that fails is waited
+out with a growing pause, and the pages go on.
 """
 
 import logging
@@ -9,13 +9,12 @@ import queue
 import threading
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
-import paho.mqtt.client as paho
 from django.db import Error, close_old_connections
 from django.utils import timezone
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from weldgate_platform.pipe import Pipe
 from weldgate_platform.starts.courier import WAKE
 
 __all__ = ["Carrier"]
@@ -49,19 +48,13 @@ class Carrier:
         self._came: queue.Queue[tuple[str, bytes]] = queue.Queue(_QUEUE)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="carrier", daemon=True)
-        self._host, self._port = host, port
-        client = paho.Client(
-            CallbackAPIVersion.VERSION2, name, clean_session=True, protocol=MQTTProtocolVersion.MQTTv311
+        self._pipe = Pipe(
+            host, port, name, topic="result", collectors=courier.keys, connected=wake.set, came=self._took
         )
-        client.reconnect_delay_set(1, _BACKOFF_MAX_S)
-        client.on_connect = self._connected
-        client.on_message = self._message
-        self._client = client
 
     def start(self) -> None:
         """Begin; the broker's absence is waited out."""
-        self._client.connect_async(self._host, self._port, keepalive=20)
-        self._client.loop_start()
+        self._pipe.start()
         self._thread.start()
 
     def stop(self) -> None:
@@ -69,10 +62,7 @@ class Carrier:
         self._stopping.set()
         self._wake.set()
         self._thread.join()
-        self._client.disconnect()
-        self._client.loop_stop()
-        # So that its wake-up sockets close with it, not when garbage is collected.
-        self._client.on_connect = self._client.on_message = None
+        self._pipe.stop()
 
     def _run(self) -> None:
         pause_s = _TICK_S
@@ -96,21 +86,13 @@ class Carrier:
             except queue.Empty:
                 break
             self._courier.take(collector, payload)
-        if self._client.is_connected():
+        if self._pipe.is_connected():
             for collector, envelope in self._courier.due(timezone.now()):
-                self._client.publish(f"weldgate/1/{collector}/order", envelope, qos=0)
+                self._pipe.publish(collector, "order", envelope)
 
-    def _connected(self, client: paho.Client, _data: Any, _flags: Any, code: Any, _properties: Any) -> None:
-        if code.is_failure:
-            _log.warning("carrier_refused %s", code)
-            return
-        for collector in self._courier.keys:
-            client.subscribe(f"weldgate/1/{collector}/result", 0)
-        self._wake.set()
-
-    def _message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+    def _took(self, collector: str, payload: bytes) -> None:
         try:
-            self._came.put_nowait((message.topic.split("/")[2], bytes(message.payload)))
+            self._came.put_nowait((collector, payload))
         except queue.Full:
             return
         self._wake.set()

@@ -39,7 +39,7 @@ def machine_facts(machine: Machine) -> MachineFacts:
     return MachineFacts(
         machine.status == Machine.Status.RETIRED,
         machine.status == Machine.Status.LOCKED,
-        machine.installs.filter(removed__isnull=True).exists(),
+        machine.install_now() is not None,
     )
 
 

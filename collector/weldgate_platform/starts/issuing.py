@@ -69,7 +69,7 @@ def sign_start(
     Raises:
         SigningError: no issuer is configured or at hand, the machine has no chip, or the issuer refuses.
     """
-    install = machine.installs.filter(removed__isnull=True).select_related("chip").first()
+    install = machine.install_now()
     if install is None:
         raise SigningError(reasons.PLATFORM_NO_CHIP, f"machine {machine.code} has no chip")
     life = life_s(certificate, now)
