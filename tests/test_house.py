@@ -272,8 +272,7 @@ POLLING = {
     "tests/collector/test_replay.py": "until",
     "tests/collector/test_upstream_mqtt.py": "until",
     "tests/firmware/test_app.py": "until",
-    "tests/firmware/test_link.py": "until",
-    "tests/firmware/test_link_opening.py": "until",
+    "tests/firmware/collector_double.py": "until",
     "tests/simulator/test_chip.py": "until",
     "tests/simulator/test_fleet.py": "the first boot's records",
 }

@@ -32,10 +32,11 @@ class Seals:
         self._before = 0  # the record folded last
         self._next = -1  # the record to be folded next, 0 for none, below 0 before the first look
 
-    def recall(self, spool: "Spool", most: int = SLICE_RECORDS) -> bool:
+    def recall(self, spool: "Spool") -> bool:
         """Fold some of what the ring holds since the last sealed record; True while there is more."""
         if self._next < 0:
             self._next = spool.next_held(max(spool.highest >> seal.EVERY_BITS << seal.EVERY_BITS, 1))
+        most = SLICE_RECORDS
         while self._next and most:
             most -= 1
             self._take_held(spool, self._next)

@@ -17,7 +17,9 @@ q to the columns 19, 17, 14 and 7 further on, shifted by 9, 3 (taken off), 10 an
 SM2's p = 2^256 - 2^224 - 2^96 + 2^64 - 1 it is 19, 17, 7 and 4, shifted by 9, 3 and 5 (both taken off) and 12.
 
 Whatever stands in a cell is never negative: on 64 bits a load extends with zeros. Only x and y, the first two
-arguments, live in machine registers, so they also serve as whatever is used most; a cast costs nothing.
+arguments, live in machine registers, so they also serve as whatever is used most; a cast costs nothing. Columns and
+limbs are written out several a turn, and once for each prime, on purpose: viper inlines nothing, and each call or test
+of the prime within a loop would cost instructions at every limb.
 """
 
 import micropython

@@ -112,15 +112,20 @@ def to_be_signed(sign1: Sign1, kind: bytes) -> bytes:
     return cbor.encode(["Signature1", sign1.protected, b"weldgate/" + kind + b"/1", sign1.payload])
 
 
-def key_id(public64: bytes, alg: int = ES256) -> bytes:
-    """Return a key's id: the first 8 bytes of its COSE thumbprint (RFC 9679) with SHA-256.
+def thumbprint(public64: bytes, alg: int = ES256) -> bytes:
+    """Return a key's COSE thumbprint (RFC 9679) with SHA-256, 32 bytes.
 
     Args:
         public64: public key, x ‖ y, 64 bytes, big-endian.
-        alg: the key's algorithm; its curve goes into the id.
+        alg: the key's algorithm; its curve goes into the thumbprint.
     """
     curve = _CURVE_SM2 if alg == SM2_SM3 else _CURVE_P256
-    return sha256(cbor.encode({1: 2, -1: curve, -2: public64[:32], -3: public64[32:]}))[:KEY_ID_BYTES]
+    return sha256(cbor.encode({1: 2, -1: curve, -2: public64[:32], -3: public64[32:]}))
+
+
+def key_id(public64: bytes, alg: int = ES256) -> bytes:
+    """Return a key's id, the first 8 bytes of its thumbprint; arguments as there."""
+    return thumbprint(public64, alg)[:KEY_ID_BYTES]
 
 
 def is_known(alg: int) -> bool:

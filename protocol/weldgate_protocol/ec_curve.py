@@ -77,6 +77,13 @@ class Curve:
         y = int.from_bytes(public64[32:], "big")
         return x < p and y < p and self.holds(x, y, 1)
 
+    def numbers(self, signature64: bytes) -> "tuple[int, int]":
+        """Return r and s of a signature, r ‖ s, big-endian; (0, 0), no signature's, for another length or range."""
+        n = self.n
+        r = int.from_bytes(signature64[:32], "big")
+        s = int.from_bytes(signature64[32:], "big")
+        return (r, s) if len(signature64) == 64 and 0 < r < n and 0 < s < n else (0, 0)
+
     def holds(self, x: int, y: int, zz: int) -> bool:
         """Tell whether a Jacobian point, of its z the square, satisfies the curve's equation."""
         p = self.p

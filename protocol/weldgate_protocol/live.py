@@ -6,7 +6,7 @@ as a code for the chip's own scanner, or sends them by the downlink. Decides wha
 when a challenge is drawn, and what a right answer leads to, is the chip's `tokens`.
 """
 
-from weldgate_protocol import base45, cbor
+from weldgate_protocol import base45, cose
 from weldgate_protocol import reasons as r
 from weldgate_protocol._compat import const, sha256
 from weldgate_protocol.errors import CoseError, Refused
@@ -25,7 +25,7 @@ def digest(challenge: bytes, token: bytes, device: bytes) -> bytes:
 
 def proof_of(public64: bytes) -> bytes:
     """Return what a token names a holder's key by: the first 16 bytes of its COSE thumbprint (RFC 9679)."""
-    return sha256(cbor.encode({1: 2, -1: 1, -2: public64[:32], -3: public64[32:]}))[:PROOF_BYTES]
+    return cose.thumbprint(public64)[:PROOF_BYTES]
 
 
 def to_text(answer: bytes, public64: bytes) -> str:

@@ -51,12 +51,9 @@ def verify_steps(public64: bytes, digest32: bytes, signature64: bytes) -> "Gener
     Returns:
         True if and only if the signature is good; any malformed argument is False.
     """
-    if len(digest32) != 32 or len(signature64) != 64:
-        return False
     n = CURVE.n
-    r = int.from_bytes(signature64[:32], "big")
-    s = int.from_bytes(signature64[32:], "big")
-    if not (0 < r < n and 0 < s < n):
+    r, s = CURVE.numbers(signature64)
+    if r == 0 or len(digest32) != 32:
         return False
     table = ec_comb.take(CURVE, public64)
     try:

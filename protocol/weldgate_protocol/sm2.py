@@ -70,12 +70,9 @@ def _verify_steps(
     public64: bytes, hashed: "Callable[[bytes], bytes]", signature64: bytes
 ) -> "Generator[None, None, bool]":
     """Verify a signature over `hashed(ZA)`, 32 bytes."""
-    if len(signature64) != 64:
-        return False
     n = CURVE.n
-    r = int.from_bytes(signature64[:32], "big")
-    s = int.from_bytes(signature64[32:], "big")
-    if not (0 < r < n and 0 < s < n):
+    r, s = CURVE.numbers(signature64)
+    if r == 0:
         return False
     t = (r + s) % n
     if t == 0:  # the key would have no part in the sum

@@ -13,7 +13,7 @@ from weldgate_protocol import messages, reasons
 
 
 class TestLimits(unittest.TestCase):
-    """The running times (the ends themselves: test_safety_rules)."""
+    """The running times (the ends themselves: test_safety_ends)."""
 
     def test_the_act_may_come_as_late_as_configured(self):
         """A token waits as long as the configuration says, 120 s at most."""

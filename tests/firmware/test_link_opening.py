@@ -7,7 +7,8 @@ import unittest
 
 sys.path.append(os.getenv("WELDGATE_VECTORS", "tests/vectors") + "/../firmware")  # tests are no package
 
-from board_double import DEVICE, K_DOWN, K_UP, Board, new_identity, ticks_ms
+from board_double import DEVICE, K_DOWN, K_UP, Board, new_identity
+from collector_double import until
 
 from weldgate_firmware import app as apps
 from weldgate_firmware.clock import ticks_add
@@ -15,17 +16,6 @@ from weldgate_firmware.link import CONNECT_S, Link
 from weldgate_protocol import reasons
 from weldgate_protocol._compat import HmacKey
 from weldgate_protocol.conversation_chip import ChipConversation
-
-DEADLINE_MS = 20000
-
-
-async def until(true, what):
-    """Wait until something is so."""
-    start = ticks_ms()
-    while not true():
-        if (ticks_ms() - start) & 0x3FFFFFFF > DEADLINE_MS:
-            raise AssertionError("not in time: " + what)
-        await asyncio.sleep(0.005)
 
 
 class Opening:

@@ -13,7 +13,7 @@ from weldgate_protocol import messages, reasons
 
 
 class TestSenses(unittest.TestCase):
-    """Alarms and arcs (rules S3 and S4 themselves: test_safety_rules)."""
+    """Alarms and arcs (rules S3 and S4 themselves: test_safety_ends, test_safety_alarms)."""
 
     def setUp(self):
         self.world = World().settle()

@@ -17,8 +17,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from explored_stand_ins import Heard
 from explored_state import digest
-from explored_world import Explored, Heard
+from explored_world import Explored
 from snapshots import Snapshot, put_back, take
 
 from weldgate_firmware import gate

@@ -11,6 +11,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1] / "firmware"))  # tests are no package
 
 from driver_world import CONSOLE, DOWNLINK, HOLDER, NOW_UNIX, OTHER, SCANNER, Steps, World
+from explored_stand_ins import Heard, StubbornFlash
 
 from weldgate_firmware import gate, sessions
 from weldgate_firmware import log as logs
@@ -32,33 +33,6 @@ CLOSED = (gate.LIVE, gate.ENDING)
 BYPASS_MA = 50000
 BYPASS_TOLD_MS = 1000  # DESIGN section 4, S4
 TOLD = (messages.SESSION_START, messages.SESSION_SUSPEND, messages.SESSION_RESUME, messages.SESSION_STOP)
-
-
-class Heard(gate.Gate):
-    """A gate that notes each pair (state, event) it is asked about, and shares its table with all others."""
-
-    TABLE = gate.Gate()._table
-
-    def __init__(self, posted: set[int]) -> None:
-        super().__init__()
-        self._table = self.TABLE
-        self.posted = posted
-
-    def post(self, event: int) -> tuple[int, ...]:
-        """As the gate's."""
-        self.posted.add(self.state << 8 | event)
-        return super().post(event)
-
-
-class StubbornFlash(VirtualFlash):
-    """Flash that takes nothing at all where it fails: what half a record leaves is other tests' business."""
-
-    def _draw(self, below: int) -> int:
-        return 0
-
-    def copy(self, seed: int = 1) -> "StubbornFlash":
-        """As every flash's."""
-        return StubbornFlash(self.sector_count, self.sector_size, bytearray(self.data), self._charge, seed)
 
 
 class Story:

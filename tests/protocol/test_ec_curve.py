@@ -35,6 +35,23 @@ class Curves:
         x, y, z = curve.add(*curve.double(self.x, self.y, 1), self.x, self.y)
         self.assertTrue(z != 0 and curve.holds(x, y, z * z % curve.p))
 
+    def test_numbers_of_a_signature_are_in_range(self):
+        """M-TOK-06: 1 and n - 1 are taken; 0, n, and any other length give (0, 0)."""
+        n = self.curve.n
+        for r, s, size, expected in (
+            (1, n - 1, 64, (1, n - 1)),
+            (n - 1, 1, 64, (n - 1, 1)),
+            (0, 1, 64, (0, 0)),
+            (1, 0, 64, (0, 0)),
+            (n, 1, 64, (0, 0)),
+            (1, n, 64, (0, 0)),
+            (1, 1, 63, (0, 0)),
+            (1, 1, 65, (0, 0)),
+        ):
+            with self.subTest(r=r, s=s, size=size):
+                signature = (r.to_bytes(32, "big") + s.to_bytes(32, "big") + b"\0")[:size]
+                self.assertEqual(self.curve.numbers(signature), expected)
+
     def test_order_of_the_group(self):
         """N times the generator is at infinity, N - 1 times is its opposite."""
         curve = self.curve
