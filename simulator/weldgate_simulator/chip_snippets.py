@@ -4,10 +4,9 @@ Each is a `Snippet` for `cachegrind.count`. The tick is that of the whole app on
 memory, ticks by hand and sixteen samples; the interrupt that takes the samples and the link are not in it.
 """
 
-import itertools
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from weldgate_firmware import slots
@@ -123,11 +122,14 @@ context = claims.Context(bytes.fromhex("{device}"), "{area}", key_set, {now}, {q
 _PART = """
 def part(slices):
   steps = token.verify_steps("{token}", context)
-  for _ in range(slices):
+  done = 0
+  for done in range(1, slices + 1):
     if next(steps, True):
       break
   steps.close()
+  return done
 """
+_SLICES_MAX = 1000
 _TIDY = """
 import gc
 gc.collect()
@@ -193,8 +195,8 @@ def token_snippets(alg: int = cose.ES256) -> list[Snippet]:
     ]
 
 
-def token_slices(known: bool = True, alg: int = cose.ES256) -> Iterator[Snippet]:
-    """Yield the first slice of the same check, the first two, and so on without end: each counts those before it too.
+def token_slices(known: bool = True, alg: int = cose.ES256) -> tuple[str, Callable[[int], Snippet]]:
+    """Return a program that prints how many slices the same check comes in, and what counts the first so many.
 
     Args:
         known: whether the key's table is there.
@@ -202,9 +204,12 @@ def token_slices(known: bool = True, alg: int = cose.ES256) -> Iterator[Snippet]
     """
     setup, text = _token_setup(alg)
     setup = f'{setup}{_PART.format(token=text)}token.verify("{text}", context){_TIDY}'
-    for slices in itertools.count(1):
-        part = f"part({slices})"
-        yield Snippet(f"first {slices}", setup, part if known else f"{_COLD}{part}", 1)
+    cold = "" if known else _COLD
+
+    def first(slices: int) -> Snippet:
+        return Snippet(f"first {slices}", setup, f"{cold}part({slices})", 1)
+
+    return f'{setup}{cold}print("@slices", part({_SLICES_MAX}))', first
 
 
 def token_heap_programs(alg: int = cose.ES256) -> tuple[str, str]:

@@ -6,6 +6,7 @@ sentence that says what is missing; nothing is ever made up or remembered.
 
 import tempfile
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,7 +32,6 @@ __all__ = ["FIGURES", "Figure", "data_high_water", "heap_after_import"]
 
 _ROOMY = "8m"  # for counting instructions: no collection of garbage in between
 _STEP_BYTES = 1024
-_NO_SLICE = 1000  # instructions; the least slice of a check is twenty times that
 # What the app finds in place when it is imported: on the chip these are C.
 _STAND_INS = """
 import sys
@@ -157,15 +157,19 @@ def token_check_heap(chip: Interpreter, alg: int = cose.ES256) -> int:
 
 
 def dearest_slice(alg: int = cose.ES256) -> tuple[int, int]:
-    """Return how many slices a check by a known key comes in, and the instructions of the dearest."""
-    total, dearest = 0, 0
-    for slices, snippet in enumerate(token_slices(alg=alg)):
-        ((_, counted),) = _counts([snippet])
-        if slices and counted - total < _NO_SLICE:  # the check was at its end before
-            return slices, dearest
-        dearest = max(dearest, counted - total)
-        total = counted
-    raise memory.MeasureError(TOOL_INTERPRETER, "a check without end")
+    """Return how many slices a check by a known key comes in, and the instructions of the dearest.
+
+    Raises:
+        MeasureError: the check did not come to its end.
+    """
+    program, first = token_slices(alg=alg)
+    chip = _chip()
+    words = chip.run(["-c", program], heap=_ROOMY, paths=build_modules(chip)).stdout.decode(errors="replace").split()
+    if "@slices" not in words:
+        raise memory.MeasureError(TOOL_INTERPRETER, f"no token was checked: {' '.join(words)[-2000:]}")
+    slices = int(words[-1])
+    totals = [0, *(count for _, count in _counts([first(number) for number in range(1, slices + 1)]))]
+    return slices, max(after - before for before, after in pairwise(totals))
 
 
 def _counts(snippets: Sequence[Snippet]) -> list[tuple[Snippet, int]]:

@@ -88,6 +88,7 @@ def test_token_check_keeps_its_bounds(tmp_path: Path) -> None:
     assert 1_000_000 < instructions["value"] <= 9_500_000
     assert slices >= 10
     assert dearest <= 4_000_000
+    assert slices * dearest >= instructions["value"]
     assert heap["value"] <= 40 * 1024
 
 
