@@ -19,8 +19,9 @@ class Shelf:
 
     keys = {"site": b""}
 
-    def __init__(self) -> None:
+    def __init__(self, error: Exception) -> None:
         self.failing = threading.Event()
+        self._error = error
 
     def receipts(self, collector: str) -> list[bytes]:
         return [b"here I stand"]
@@ -29,14 +30,15 @@ class Shelf:
         packs = list(packs)
         if packs and not self.failing.is_set():
             self.failing.set()
-            raise DatabaseError("disk")
+            raise self._error
         return [b"have " + pack for pack in packs]
 
 
 @pytest.mark.broker
-def test_packs_are_answered_and_a_failing_database_is_waited_out(tmp_path: Path) -> None:
-    """Nothing is said of a pack that failed; it is answered for when it comes again."""
-    shelf, got, ready = Shelf(), queue.Queue(), threading.Event()
+@pytest.mark.parametrize("error", [DatabaseError("disk"), OverflowError("a number that nobody thought of")])
+def test_packs_are_answered_and_a_failure_is_waited_out(tmp_path: Path, error: Exception) -> None:
+    """Nothing is said of a pack that failed; it is answered for when it comes again, and others go on."""
+    shelf, got, ready = Shelf(error), queue.Queue(), threading.Event()
     with NatsBroker(tmp_path) as broker:
         collector = paho.Client(CallbackAPIVersion.VERSION2, "site")
         collector.on_message = lambda _client, _data, message: got.put(message.payload)

@@ -188,13 +188,15 @@ class Shelf:
         return ready
 
     def take(self, collector: str, payload: bytes) -> bool:
+        if payload == b"odd":
+            raise OverflowError("a number that nobody thought of")
         self.came.put((collector, payload))
         return True
 
 
 @pytest.mark.broker
 def test_carrier_brings_orders_and_takes_results_over_a_real_broker(tmp_path: Path) -> None:
-    """What is due goes out as soon as somebody says so, and the answer comes in."""
+    """What is due goes out as soon as somebody says so, and the answer comes in; one that fails ends nothing."""
     shelf, wake, got, ready = Shelf(), threading.Event(), queue.Queue(), threading.Event()
     with NatsBroker(tmp_path) as broker:
         collector = paho.Client(CallbackAPIVersion.VERSION2, "site")
@@ -208,6 +210,7 @@ def test_carrier_brings_orders_and_takes_results_over_a_real_broker(tmp_path: Pa
         carrier.start()
         try:
             assert got.get(timeout=20) == b"order"
+            collector.publish("weldgate/1/site/result", b"odd")
             collector.publish("weldgate/1/site/result", b"result")
             assert shelf.came.get(timeout=20) == ("site", b"result")
             shelf.ready = [("site", b"second")]

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from django.db import Error, close_old_connections
+from django.db import close_old_connections
 
 from weldgate_platform.pipe import Pipe
 
@@ -66,8 +66,8 @@ class Intake:
                     receipts = self._journal.take(collector, [pack for pack in packs if pack])
                     if not all(packs):
                         receipts += self._journal.receipts(collector)
-                except Error:
-                    _log.exception("intake_database")
+                except Exception:  # a pack that nobody thought of must not end the others' way in
+                    _log.exception("intake_failed")
                     close_old_connections()
                     self._stopping.wait(1)
                     continue  # nothing was answered for: the collector sends it again
