@@ -247,5 +247,5 @@ def hello_of(sender: object) -> bytes:
 
     conversation = sender._conversation  # type: ignore[attr-defined]
     hello = {**load.HELLO, "highest": 1}
-    wire: bytes = conversation.start(secrets.token_bytes(16), hello, bytes(4), load._stamp(), 0)
+    wire: bytes = conversation.start(secrets.token_bytes(16), hello, bytes(4), load.stamp(), 0)
     return wire
