@@ -8,13 +8,13 @@ from weldgate_collector.store import highs
 from weldgate_collector.store.highs import HighTable, line_key
 
 
-@pytest.mark.parametrize("recent", [1, 64, 32_768])
-def test_table_holds_what_a_dictionary_holds(monkeypatch: pytest.MonkeyPatch, recent: int) -> None:
+@pytest.mark.parametrize("front", [0, 40, 32_768])
+def test_table_holds_what_a_dictionary_holds(monkeypatch: pytest.MonkeyPatch, front: int) -> None:
     """Numbers set, raised and taken out in any order; keys that look like one another across entries among them.
 
-    ``recent``: how many places there are for those set last.
+    ``front``: how many stand in front.
     """
-    monkeypatch.setattr(highs, "_RECENT", recent)
+    monkeypatch.setattr(highs, "_FRONT_MAX", front)
     chance = random.Random(4)
     table, known = HighTable(), {}
     keys = [line_key(device, epoch) for device in (0, 1, 256, (1 << 63) - 1, 0x0101010101010101) for epoch in range(60)]

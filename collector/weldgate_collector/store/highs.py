@@ -4,9 +4,9 @@ A line is known by twelve bytes, device ‖ epoch, as they stand in every frame'
 one of many byte strings that are searched from end to end; which one, the key's hash says. Lines are never removed but
 by ``pop``, and there are as many strings as a province's lines want: some thirty in each.
 
-Most of those that are asked for are the lines of chips that send just now. What was set last stands in front, at a
-place that the key's hash says, until another line takes it: a tenth of the collector's CPU at a steady rate. Each goes
-back by itself; all at once, when a table in front is full, would hold frames up for 27 ms.
+Most of those that are asked for are the lines of chips that send just now. So the lines that are set first after a
+start stand in a dictionary in front, as many as it takes: a tenth of the collector's CPU at a steady rate. It turns
+none out when it is full: to write all back would hold frames up for 27 ms, one at a time costs more than it saves.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ __all__ = ["HighTable", "line_key"]
 _KEY = Struct(">QI")
 _ENTRY = Struct(">QII")
 _BUCKETS = 16_384  # a power of two
-_RECENT = 32_768  # a power of two; 5 MB at most
+_FRONT_MAX = 32_768  # 5 MB
 _KEY_BYTES, _ENTRY_BYTES = _KEY.size, _ENTRY.size
 
 line_key = _KEY.pack
@@ -27,7 +27,7 @@ line_key = _KEY.pack
 class HighTable:
     """Twelve bytes → a u32."""
 
-    __slots__ = ("_buckets", "_count", "_recent")
+    __slots__ = ("_buckets", "_count", "_front")
 
     def __init__(self, highs: Iterable[tuple[int, int, int]] = ()) -> None:
         """Begin with what is known.
@@ -37,7 +37,7 @@ class HighTable:
         """
         self._buckets: dict[int, bytearray] = {}  # made when there is something in it
         self._count = 0
-        self._recent: list[tuple[bytes, int] | None] = [None] * _RECENT  # set last; the strings have older numbers
+        self._front: dict[bytes, int] = {}  # lines that are in a string too, whose number there is an older one
         for device, epoch, high in highs:
             key = line_key(device, epoch)
             bucket = self._bucket(key)
@@ -52,22 +52,21 @@ class HighTable:
 
     def get(self, key: bytes) -> int:
         """Return a line's number, 0 for one that isn't known."""
-        recent = self._recent[hash(key) & (_RECENT - 1)]
-        if recent is not None and recent[0] == key:
-            return recent[1]
+        front = self._front.get(key)
+        if front is not None:
+            return front
         bucket = self._buckets.get(hash(key) & (_BUCKETS - 1), b"")
         at = _place(bucket, key)
         return 0 if at < 0 else int.from_bytes(bucket[at + _KEY_BYTES : at + _ENTRY_BYTES], "big")
 
     def put(self, key: bytes, high: int) -> None:
         """Set a line's number."""
-        place = hash(key) & (_RECENT - 1)
-        recent = self._recent[place]
-        if recent is None or recent[0] != key:
-            if recent is not None:
-                self._keep(*recent)
+        front = self._front
+        if key not in front:
             self._keep(key, high)
-        self._recent[place] = (key, high)
+            if len(front) >= _FRONT_MAX:
+                return
+        front[key] = high
 
     def _keep(self, key: bytes, high: int) -> None:
         """Write a line's number into its string."""
@@ -79,11 +78,6 @@ class HighTable:
         else:
             bucket[at + _KEY_BYTES : at + _ENTRY_BYTES] = high.to_bytes(4, "big")
 
-    def _write_back(self) -> None:
-        for recent in filter(None, self._recent):
-            self._keep(*recent)
-        self._recent = [None] * _RECENT
-
     def raise_to(self, key: bytes, high: int) -> None:
         """Set a line's number unless it has a higher one."""
         if high > self.get(key):
@@ -92,10 +86,7 @@ class HighTable:
     def pop(self, key: bytes) -> int:
         """Forget a line and return its number, 0 for one that isn't known."""
         high = self.get(key)
-        place = hash(key) & (_RECENT - 1)
-        recent = self._recent[place]
-        if recent is not None and recent[0] == key:
-            self._recent[place] = None
+        self._front.pop(key, None)
         bucket = self._bucket(key)
         at = _place(bucket, key)
         if at < 0:
@@ -106,17 +97,18 @@ class HighTable:
 
     def copy(self) -> "HighTable":
         """Return another table with the same lines."""
-        self._write_back()
         other = HighTable()
+        other._front = self._front.copy()
         other._buckets = {number: bucket[:] for number, bucket in self._buckets.items()}
         other._count = self._count
         return other
 
     def rows(self) -> Iterator[tuple[int, int, int]]:
         """Yield (device, epoch, number) of each line, in no order; the table must not change meanwhile."""
-        self._write_back()
+        front = self._front
         for bucket in self._buckets.values():
-            yield from _ENTRY.iter_unpack(bucket)
+            for device, epoch, high in _ENTRY.iter_unpack(bucket):
+                yield device, epoch, front.get(line_key(device, epoch), high)
 
     def _bucket(self, key: bytes) -> bytearray:
         number = hash(key) & (_BUCKETS - 1)
