@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import secrets
 
 import gmalg
 
@@ -50,8 +51,7 @@ class SM2PrivateKey:
     @classmethod
     def generate(cls) -> SM2PrivateKey:
         """Draw a new key."""
-        secret, _ = gmalg.SM2().generate_keypair()
-        return cls(bytes(secret))
+        return cls((secrets.randbelow(sm2.CURVE.n - 2) + 1).to_bytes(32, "big"))
 
     @classmethod
     def from_pem(cls, pem: bytes) -> SM2PrivateKey | None:
@@ -88,5 +88,5 @@ class SM2PrivateKey:
     def sign(self, message: bytes) -> bytes:
         """Sign a message under the usual id; return r ‖ s, 32 bytes each."""
         signer = gmalg.SM2(self._secret, sm2.SIGNER, b"\x04" + self.public64)
-        r, s = signer.sign(message)
-        return bytes(r + s)
+        r, s = signer.sign(message)  # each without the zeros it begins with: one signature of 128 has some
+        return bytes(r.rjust(32, b"\0") + s.rjust(32, b"\0"))

@@ -83,8 +83,8 @@ class _NationalSigner(Signer):
     def _signature(self, covered: bytes) -> bytes:
         nonces = Random(hashlib.sha256(self._secret + covered).digest())  # noqa: S311 - a seed gives the same bytes
         signer = gmalg.SM2(self._secret, b"1234567812345678", b"\x04" + self.public, rnd_fn=nonces.getrandbits)
-        r, s = signer.sign(covered)
-        return bytes(r + s)
+        r, s = signer.sign(covered)  # each without the zeros it begins with
+        return bytes(r.rjust(32, b"\0") + s.rjust(32, b"\0"))
 
 
 ROOT, ISSUER, _SHORT, STRANGER = (Signer(secret) for secret in (0x5EED01, 0x5EED02, 0x5EED03, 0x5EED04))

@@ -1,8 +1,11 @@
 """SM2 keys of an issuer: PEM as OpenSSL writes it, signatures that chips and gmalg accept, sites that sign by them."""
 
+import secrets
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
+from random import Random
 
 import gmalg
 import pytest
@@ -25,6 +28,28 @@ def test_signature_is_accepted_by_chip_and_oracle() -> None:
     oracle = gmalg.SM2(uid=sm2.SIGNER, pk=b"\x04" + key.public64)
     assert oracle.verify(b"message", signature[:32], signature[32:])
     assert key.sign(b"message") != signature
+
+
+@pytest.mark.parametrize(("seed", "half"), [(10, slice(32, 64)), (42, slice(0, 32))])
+def test_number_that_begins_with_zeros_keeps_its_length(
+    monkeypatch: pytest.MonkeyPatch, seed: int, half: slice
+) -> None:
+    """One signature of 128 has a short half: it is 64 bytes all the same, and good. The seeds give such halves."""
+    key = SM2PrivateKey((7).to_bytes(32, "big"))
+    monkeypatch.setattr(gmalg, "SM2", partial(gmalg.SM2, rnd_fn=Random(seed).getrandbits))
+
+    signature = key.sign(b"message")
+
+    assert len(signature) == 64
+    assert signature[half][0] == 0
+    assert p256.run(sm2.verify_steps(key.public64, b"message", signature))
+
+
+def test_small_secret_is_a_key_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One secret of 256 begins with a zero byte, as here."""
+    monkeypatch.setattr(secrets, "randbelow", lambda bound: 5)
+
+    assert SM2PrivateKey.generate().public64 == SM2PrivateKey((6).to_bytes(32, "big")).public64
 
 
 def test_pem_round_trip() -> None:
